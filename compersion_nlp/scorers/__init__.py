@@ -1,0 +1,1 @@
+"""Scorers: each scores texts for the labels of its bundle; one file each."""

@@ -1,0 +1,89 @@
+"""What a scorer is, and the check that says whether one keeps the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from compersion_nlp.errors import BadScorer
+from compersion_nlp.labels import SCHEME
+
+Scores = npt.NDArray[np.float32]
+
+# Texts that have broken scorers: none, one character, no letters, control characters, both scripts, long.
+PROBES: tuple[str, ...] = (
+    "",
+    " ",
+    "a",
+    "😀👨‍👩‍👧🏳️‍🌈",
+    "12345 67,89",
+    "NUL \x00 and bell \x07",
+    "He came home glowing and I could not stop grinning.",
+    "שלום مرحبا 你好",
+    "zero\u200bwidth and e\u0301 combining",
+    "aaaa" * 2500,
+)
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Scores texts for a fixed list of labels.
+
+    ``score`` takes ``n`` texts and returns float32 logits of shape (n, L), columns in the order of
+    ``labels``: 0 is even odds, before the bundle's calibration. It is deterministic, gives each
+    text the same row whatever its neighbours are, and accepts any string.
+    """
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the columns, each of the scheme, none twice."""
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        """Returns logits, float32 of shape (n, L)."""
+
+
+@runtime_checkable
+class SavableScorer(Scorer, Protocol):
+    """A scorer that a bundle can hold: ``save`` writes its files, and a loader reads them back."""
+
+    def save(self, folder: Path) -> None:
+        """Writes every file that the scorer needs into ``folder``, none of them pickled."""
+
+
+def check_scorer(scorer: Scorer, texts: Sequence[str] = PROBES) -> None:
+    """Raises BadScorer if ``scorer`` breaks the contract on ``texts``; returns nothing if it is sound."""
+    labels = scorer.labels
+    if not isinstance(labels, tuple) or not labels:
+        raise BadScorer(f"labels is {labels!r}.", "A scorer's labels are a non-empty tuple of names.")
+    if len(set(labels)) != len(labels):
+        raise BadScorer(f"labels names one twice: {', '.join(labels)}.", "Name each label once.")
+    for label in labels:
+        SCHEME.check_label(label)
+    texts = list(texts)
+    scores = _scores(scorer, texts)
+    if not np.array_equal(scores, _scores(scorer, texts)):
+        raise BadScorer("score gave two answers for the same texts.", "A scorer must be deterministic.")
+    _scores(scorer, [])
+    for row, text in enumerate(texts):
+        if not np.allclose(_scores(scorer, [text])[0], scores[row], atol=1e-4):
+            raise BadScorer(
+                f"score gave probe {row} another row when it was scored alone.",
+                "A text's row must not depend on the texts beside it.",
+            )
+
+
+def _scores(scorer: Scorer, texts: list[str]) -> Scores:
+    scores = scorer.score(texts)
+    expected = (len(texts), len(scorer.labels))
+    if not isinstance(scores, np.ndarray) or scores.dtype != np.float32:
+        found = scores.dtype if isinstance(scores, np.ndarray) else type(scores).__name__
+        raise BadScorer(f"score returned {found}.", "score returns a float32 array.")
+    if scores.shape != expected:
+        raise BadScorer(f"score returned shape {scores.shape} for {len(texts)} texts.", f"Expected {expected}.")
+    if not np.isfinite(scores).all():
+        raise BadScorer("score returned a value that is not finite.", "Clip logits before returning them.")
+    return scores
