@@ -7,8 +7,9 @@ the original. Tokens and sentence ends come from spaCy's tokenizer and sentenciz
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import lru_cache
 
 import spacy
@@ -62,12 +63,35 @@ def language() -> Language:
     return nlp
 
 
-def bounded_memory() -> AbstractContextManager[object]:
-    """Returns a context in which parsing leaves nothing behind in spaCy's vocabulary.
+@contextmanager
+def bounded_memory() -> Iterator[None]:
+    """Opens a block after which parsing has left nothing behind in spaCy's vocabulary.
 
-    Docs made inside it must not be used after it ends.
+    Docs made inside it must not be used after it ends; matchers must be compiled before it begins.
+    Blocks may be nested (the outermost counts), and threads take turns, since spaCy's vocabulary is
+    shared.
     """
-    return language().memory_zone()
+    with _ZONE.lock:
+        if _ZONE.open:
+            yield
+            return
+        _ZONE.open = True
+        try:
+            with language().memory_zone():
+                yield
+        finally:
+            _ZONE.open = False
+
+
+class _Zone:
+    """The one memory zone of the shared vocabulary."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.open = False
+
+
+_ZONE = _Zone()
 
 
 def parse(text: str) -> Doc:
@@ -118,7 +142,9 @@ def windows(text: str, size: int) -> tuple[Span, ...]:
     """
     if len(text) <= size:
         return (Span(0, len(text)),)
-    return tuple(_pack(text, sentences(parse(text)), size))
+    with bounded_memory():
+        found = sentences(parse(text))
+    return tuple(_pack(text, found, size))
 
 
 def _pack(text: str, found: Sequence[Span], size: int) -> Iterator[Span]:

@@ -1,0 +1,116 @@
+"""Which sentences carry a felt label: judged by their own score, and by what the text loses without them.
+
+Leaving a part out and scoring again is occlusion (Zeiler & Fergus, 2014; for text, Li, Monroe &
+Jurafsky, 2016). It needs nothing of a scorer but ``score``, so any scorer gets evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from compersion_nlp.decision import Decision
+from compersion_nlp.records import Span
+from compersion_nlp.scorers.protocol import Scorer, Scores
+
+# Each bound keeps a hostile text from costing more than a few hundred scorings.
+MOST_WINDOWS = 5  # windows of one passage that are looked into for one label, surest first
+MOST_PARTS = 32  # parts of one window that are left out in turn; more sentences are joined
+
+# A sentence is evidence if leaving it out costs at least this share of what the costliest one costs.
+LEAST_SHARE = 0.5
+
+
+class Windowed(NamedTuple):
+    """One passage in windows: what is needed to look for evidence.
+
+    ``logits`` has shape (windows, L); ``felt`` lists columns of the labels decided to be felt.
+    """
+
+    text: str
+    windows: Sequence[Span]
+    logits: Scores
+    sentences: Sequence[Span]
+    felt: Sequence[int]
+
+
+class _Probe(NamedTuple):
+    """A window of a passage, and the parts of it that are scored alone and left out."""
+
+    passage: int
+    window: int
+    columns: tuple[int, ...]
+    parts: tuple[Span, ...]
+
+
+def find_evidence(
+    scorer: Scorer, decision: Decision, passages: Sequence[Windowed]
+) -> list[dict[int, tuple[Span, ...]]]:
+    """Returns, for each passage, the column of each felt label with the sentences that carry it.
+
+    A sentence carries a label if it would be decided felt on its own, or if the window would not be
+    without it, and leaving it out costs about as much as leaving out the costliest one does. There
+    is always at least one.
+    """
+    probes = [probe for index, passage in enumerate(passages) for probe in _probes(index, passage)]
+    alone, without = _score_parts(scorer, passages, probes)
+    found: list[dict[int, list[Span]]] = [{} for _ in passages]
+    row = 0
+    for probe in probes:
+        rows = slice(row, row + len(probe.parts))
+        row = rows.stop
+        logits = passages[probe.passage].logits[probe.window]
+        carries = _carries(decision, logits, alone[rows], without[rows])
+        for column in probe.columns:
+            spans = [part for part, carried in zip(probe.parts, carries[:, column], strict=True) if carried]
+            found[probe.passage].setdefault(column, []).extend(spans)
+    return [{column: tuple(sorted(spans)) for column, spans in labels.items()} for labels in found]
+
+
+def _probes(index: int, passage: Windowed) -> list[_Probe]:
+    columns_of: dict[int, list[int]] = {}
+    for column in passage.felt:
+        surest = np.argsort(-passage.logits[:, column], kind="stable")[:MOST_WINDOWS]
+        for window in surest:
+            columns_of.setdefault(int(window), []).append(column)
+    return [
+        _Probe(index, window, tuple(columns), parts)
+        for window, columns in sorted(columns_of.items())
+        if (parts := _parts(passage, passage.windows[window]))
+    ]
+
+
+def _parts(passage: Windowed, window: Span) -> tuple[Span, ...]:
+    """Returns the sentences inside ``window``, cut at its ends and joined where there are too many."""
+    inside = [
+        Span(max(sentence.start, window.start), min(sentence.end, window.end))
+        for sentence in passage.sentences
+        if sentence.start < window.end and sentence.end > window.start
+    ]
+    edges = np.linspace(0, len(inside), min(len(inside), MOST_PARTS) + 1).astype(int)
+    return tuple(Span(inside[first].start, inside[last - 1].end) for first, last in pairwise(edges))
+
+
+def _score_parts(scorer: Scorer, passages: Sequence[Windowed], probes: Sequence[_Probe]) -> tuple[Scores, Scores]:
+    alone, without = [], []
+    for probe in probes:
+        text, window = passages[probe.passage].text, passages[probe.passage].windows[probe.window]
+        for part in probe.parts:
+            alone.append(part.of(text))
+            without.append(text[window.start : part.start] + " " + text[part.end : window.end])
+    return scorer.score(alone), scorer.score(without)
+
+
+def _carries(decision: Decision, logits: Scores, alone: Scores, without: Scores) -> npt.NDArray[np.bool_]:
+    """Returns which part carries which label, bool of shape (parts, L), from logits of the same shape."""
+    cost = logits - without
+    decided_alone = decision.decide(decision.probabilities(alone))
+    lost_without = ~decision.decide(decision.probabilities(without))
+    costly = cost >= LEAST_SHARE * cost.max(axis=0)
+    carries: npt.NDArray[np.bool_] = (decided_alone | lost_without) & costly & (cost > 0)
+    costliest = cost == cost.max(axis=0)
+    return np.where(carries.any(axis=0), carries, costliest)

@@ -1,0 +1,144 @@
+"""The pipeline: text to windows, logits, probabilities, decisions, stances, evidence, readings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from compersion_nlp.bundle import Bundle, load_bundle
+from compersion_nlp.decision import Decision
+from compersion_nlp.evidence import Windowed, find_evidence
+from compersion_nlp.labels import FELT, SCHEME
+from compersion_nlp.records import Finding, Mention, Passage, Reading, Span
+from compersion_nlp.scorers.protocol import Scorer, Scores
+from compersion_nlp.stance import find_mentions, warm_up
+from compersion_nlp.text import bounded_memory, parse, sentences, windows
+
+PROBABILITY_DIGITS = 4  # what a reading keeps of a probability: the same in every format and on every machine
+SCORED_AT_ONCE = 1024  # windows a call to the scorer, so that memory does not grow with a long text
+
+
+def load(name_or_path: str | Path | None = None) -> Tagger:
+    """Returns a tagger for a bundle: by name, by the path of its folder, or the default one.
+
+    Raises BadBundle if there is no such bundle, or if it does not match its manifest.
+    """
+    return Tagger(load_bundle(name_or_path))
+
+
+class Tagger:
+    """Reads passages with one bundle. It can be shared between threads."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.labels: tuple[str, ...] = bundle.manifest.labels
+        self.model = f"{bundle.manifest.name}@{bundle.manifest.version}"
+        self._decision = Decision(bundle.manifest.decision)
+        warm_up()
+
+    def __repr__(self) -> str:
+        return f"Tagger({self.model}, {len(self.labels)} labels)"
+
+    def tag(self, text: str, explain: bool = True) -> Reading:
+        """Returns the reading of one text; without ``explain``, only what is felt and how surely."""
+        return self._read([text], explain)[0]
+
+    def tag_many(
+        self, passages: Iterable[str | Passage], explain: bool = True, batch_size: int = 256
+    ) -> Iterator[Reading]:
+        """Yields the reading of each passage, in order; holds ``batch_size`` of them at a time."""
+        remaining = iter(passages)
+        while batch := list(islice(remaining, batch_size)):
+            texts = [item if isinstance(item, str) else item.text for item in batch]
+            yield from self._read(texts, explain)
+
+    def probabilities(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Returns calibrated probabilities of shape (n, L), columns in the order of ``labels``."""
+        return self._decision.probabilities(window_logits(self.bundle.scorer, texts, self.bundle.manifest.window))
+
+    def decide(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Returns which labels are felt, bool of shape (n, L), by each label's own threshold."""
+        return self._decision.decide(probabilities)
+
+    def _read(self, texts: Sequence[str], explain: bool) -> list[Reading]:
+        scored = score_windows(self.bundle.scorer, texts, self.bundle.manifest.window)
+        probabilities = self._decision.probabilities(aggregate(scored, len(self.labels)))
+        felt = self.decide(probabilities)
+        if explain:
+            mentions, evidence = self._explain(texts, scored, felt)
+        else:
+            mentions, evidence = [()] * len(texts), [{}] * len(texts)
+        return [
+            Reading(text, self._findings(*row), self.model, explained=explain)
+            for text, *row in zip(texts, probabilities, felt, mentions, evidence, strict=True)
+        ]
+
+    def _explain(
+        self, texts: Sequence[str], scored: Sequence[Scored], felt: npt.NDArray[np.bool_]
+    ) -> tuple[list[tuple[Mention, ...]], list[dict[int, tuple[Span, ...]]]]:
+        mentions, windowed = [], []
+        with bounded_memory():
+            for text, (spans, logits), row in zip(texts, scored, felt, strict=True):
+                doc = parse(text)
+                mentions.append(find_mentions(doc))
+                windowed.append(Windowed(text, spans, logits, sentences(doc), np.flatnonzero(row).tolist()))
+        return mentions, find_evidence(self.bundle.scorer, self._decision, windowed)
+
+    def _findings(
+        self,
+        probabilities: npt.NDArray[np.float64],
+        felt: npt.NDArray[np.bool_],
+        mentions: Sequence[Mention],
+        evidence: dict[int, tuple[Span, ...]],
+    ) -> tuple[Finding, ...]:
+        findings = []
+        for column, label in enumerate(self.labels):
+            own = tuple(mention for mention in mentions if mention.label == label)
+            findings.append(
+                Finding(
+                    label=label,
+                    probability=round(float(probabilities[column]), PROBABILITY_DIGITS),
+                    stance=FELT if felt[column] else _stance_of(own),
+                    evidence=evidence.get(column, ()),
+                    mentions=own,
+                    provisional=self.bundle.manifest.decision[label].provisional,
+                )
+            )
+        return tuple(findings)
+
+
+def _stance_of(mentions: Sequence[Mention]) -> str | None:
+    """Returns the strongest stance but ``felt``: whether a label is felt is the scorer's to say."""
+    others = [mention.stance for mention in mentions if mention.stance != FELT]
+    return SCHEME.strongest(others) if others else None
+
+
+Scored = tuple[tuple[Span, ...], Scores]  # a text's windows, and their logits of shape (windows, L)
+
+
+def score_windows(scorer: Scorer, texts: Sequence[str], window: int | None) -> list[Scored]:
+    """Returns each text's windows of at most ``window`` characters with their logits."""
+    spans = [(Span(0, len(text)),) if window is None else windows(text, window) for text in texts]
+    pieces = [span.of(text) for text, found in zip(texts, spans, strict=True) for span in found]
+    logits = np.concatenate(
+        [scorer.score(pieces[start : start + SCORED_AT_ONCE]) for start in range(0, len(pieces), SCORED_AT_ONCE)]
+        or [np.empty((0, len(scorer.labels)), np.float32)]
+    )
+    ends = np.cumsum([len(found) for found in spans])
+    return list(zip(spans, np.split(logits, ends[:-1]), strict=True)) if texts else []
+
+
+def aggregate(scored: Sequence[Scored], n_labels: int) -> Scores:
+    """Returns one row of logits a text, float32 of shape (n, L): for each label its surest window."""
+    if not scored:
+        return np.empty((0, n_labels), np.float32)
+    return np.stack([logits.max(axis=0) for _, logits in scored])
+
+
+def window_logits(scorer: Scorer, texts: Sequence[str], window: int | None) -> Scores:
+    """Returns the logits of whole texts, float32 of shape (n, L), aggregated over their windows."""
+    return aggregate(score_windows(scorer, texts, window), len(scorer.labels))
