@@ -45,6 +45,7 @@ class MissingExtra(CompersionError):
             f"{purpose} needs the package {package}, which is not installed.",
             f"Install it with: pip install 'compersion-nlp[{extra}]'",
         )
+        self.args = (package, extra, purpose)  # what a copy is made from on its way out of a worker process
 
 
 class Interrupted(CompersionError):
