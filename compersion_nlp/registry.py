@@ -6,7 +6,6 @@ importing anything, so one broken plugin is an error for its own name only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -21,8 +20,8 @@ class Registry:
         self.noun = noun
 
     def names(self) -> tuple[str, ...]:
-        """Returns the names of all plugins, sorted; raises BadConfig if two claim one name."""
-        return tuple(sorted(_unique(entry_points(group=self.group), self.noun)))
+        """Returns the names of all plugins, sorted."""
+        return tuple(sorted(entry_points(group=self.group).names))
 
     def get(self, name: str) -> Any:
         """Imports and returns the plugin called ``name``.
@@ -30,30 +29,30 @@ class Registry:
         Raises BadConfig if there is none, or if two packages claim the name, and MissingExtra if
         it needs a package that is not installed.
         """
-        found = _unique(entry_points(group=self.group), self.noun)
-        if name not in found:
-            raise BadConfig(f"There is no {self.noun} {name!r}.", f"Available: {', '.join(sorted(found))}.")
+        points = list(entry_points(group=self.group, name=name))
+        if not points:
+            raise BadConfig(f"There is no {self.noun} {name!r}.", f"Available: {', '.join(self.names())}.")
+        point = self._only(points)
         try:
-            return found[name].load()
+            return point.load()
         except CompersionError:
             raise
         except Exception as error:
             raise BadConfig(
-                f"The {self.noun} {name!r} ({found[name].value}) could not be imported: {error}",
-                f"Mend or uninstall the package that provides it: {_provider(found[name])}.",
+                f"The {self.noun} {name!r} ({point.value}) could not be imported: {error}",
+                f"Mend or uninstall the package that provides it: {_provider(point)}.",
             ) from error
 
-
-def _unique(points: Iterable[EntryPoint], noun: str) -> dict[str, EntryPoint]:
-    found: dict[str, EntryPoint] = {}
-    for point in points:
-        first = found.setdefault(point.name, point)
-        if first.value != point.value:
-            raise BadConfig(
-                f"Two packages register the {noun} {point.name!r}: {_provider(first)} and {_provider(point)}.",
-                "Uninstall one of them.",
-            )
-    return found
+    def _only(self, points: list[EntryPoint]) -> EntryPoint:
+        # One package can be found twice, installed and on the path; the same value is the same plugin.
+        first = points[0]
+        for other in points[1:]:
+            if other.value != first.value:
+                raise BadConfig(
+                    f"Two packages register the {self.noun} {first.name!r}: {_provider(first)} and {_provider(other)}.",
+                    "Uninstall one of them.",
+                )
+        return first
 
 
 def _provider(point: EntryPoint) -> str:

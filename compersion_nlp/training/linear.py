@@ -1,0 +1,99 @@
+"""Fits the linear scorer: chooses the n-grams, and fits one logistic regression a label."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array, hstack
+from sklearn.linear_model import LogisticRegression
+
+from compersion_nlp.errors import BadConfig
+from compersion_nlp.scorers.linear import Features, Length, LinearScorer, TfIdf, char_ngrams, normalise, word_ngrams
+
+# Below this many positives or negatives a label has nothing to learn from, and its logit is constant.
+FEWEST = 2
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Options of the linear fitter; the defaults were chosen by grouped cross-validation.
+
+    An n-gram is kept if it stands in ``min_df`` passages, and of those the ``max_words`` and ``max_chars`` most
+    frequent. ``C`` is the inverse strength of the L2 penalty. ``class_weight`` None counts every passage alike.
+    """
+
+    word_ngrams: tuple[Length, Length] = (1, 2)
+    char_ngrams: tuple[Length, Length] = (2, 5)
+    min_df: Count = 2
+    max_words: Count = 15_000
+    max_chars: Count = 25_000
+    sublinear_tf: bool = True
+    C: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    class_weight: Literal["balanced"] | None = "balanced"
+
+
+def fit(
+    options: Options, texts: Sequence[str], gold: npt.NDArray[np.float32], labels: tuple[str, ...], seed: int
+) -> LinearScorer:
+    """Returns a scorer fitted on ``texts``; gold of shape (n, L) is 1, 0 or nan (unknown, left out label by label)."""
+    if gold.shape != (len(texts), len(labels)):
+        raise BadConfig(
+            f"The linear fitter got gold of shape {gold.shape} for {len(texts)} texts and {len(labels)} labels.",
+            f"Expected {(len(texts), len(labels))}.",
+        )
+    tfidf = fit_tfidf(options, texts)
+    rows = hstack(tfidf.blocks(texts), format="csr")
+    columns = [_fit_label(options, rows, gold[:, column], seed) for column in range(len(labels))]
+    coefficients = np.stack([coefficients for coefficients, _ in columns], axis=1)
+    return LinearScorer(labels, tfidf, coefficients, np.array([intercept for _, intercept in columns], np.float32))
+
+
+def fit_tfidf(options: Options, texts: Sequence[str]) -> TfIdf:
+    """Returns the n-grams of ``texts`` with their smoothed inverse document frequencies."""
+    normalised = [normalise(text) for text in texts]
+    words, word_df = _choose(
+        (word_ngrams(text, options.word_ngrams) for text in normalised), options, options.max_words
+    )
+    chars, char_df = _choose((_text_chars(text, options) for text in normalised), options, options.max_chars)
+    features = Features(options.word_ngrams, options.char_ngrams, options.sublinear_tf, words, chars)
+    frequencies = np.array(word_df + char_df, dtype=np.float64)
+    return TfIdf(features, (np.log((1 + len(texts)) / (1 + frequencies)) + 1).astype(np.float32))
+
+
+def _text_chars(text: str, options: Options) -> Iterator[str]:
+    for word in text.split():
+        yield from char_ngrams(word, options.char_ngrams)
+
+
+def _choose(documents: Iterable[Iterator[str]], min_df: int, most: int) -> tuple[tuple[str, ...], list[int]]:
+    """Returns the n-grams to keep, sorted, and the number of documents that hold each."""
+    frequencies = Counter(ngram for document in documents for ngram in set(document))
+    kept = sorted((-count, ngram) for ngram, count in frequencies.items() if count >= min_df)
+    chosen = sorted(ngram for _, ngram in kept[:most])
+    return tuple(chosen), [frequencies[ngram] for ngram in chosen]
+
+
+def _fit_label(
+    options: Options, rows: csr_array, gold: npt.NDArray[np.float32], seed: int
+) -> tuple[npt.NDArray[np.float32], float]:
+    known = np.flatnonzero(~np.isnan(gold))
+    positives = int(gold[known].sum())
+    negatives = len(known) - positives
+    if min(positives, negatives) < FEWEST or rows.shape[1] == 0:
+        return np.zeros(rows.shape[1], dtype=np.float32), _prior(positives, negatives)
+    regression = LogisticRegression(
+        C=options.C, class_weight=options.class_weight, solver="liblinear", random_state=seed, max_iter=1000
+    )
+    regression.fit(rows[known], gold[known] > 0)
+    return regression.coef_[0].astype(np.float32), float(regression.intercept_[0])
+
+
+def _prior(positives: int, negatives: int) -> float:
+    """Returns the log-odds of a label, with one imagined passage that carries it to one part in a hundred."""
+    return float(np.log((positives + 0.01) / (negatives + 0.99)))
