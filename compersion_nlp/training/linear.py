@@ -57,10 +57,10 @@ def fit(
 def fit_tfidf(options: Options, texts: Sequence[str]) -> TfIdf:
     """Returns the n-grams of ``texts`` with their smoothed inverse document frequencies."""
     normalised = [normalise(text) for text in texts]
-    words, word_df = _choose(
-        (word_ngrams(text, options.word_ngrams) for text in normalised), options, options.max_words
-    )
-    chars, char_df = _choose((_text_chars(text, options) for text in normalised), options, options.max_chars)
+    by_word = (word_ngrams(text, options.word_ngrams) for text in normalised)
+    by_char = (_text_chars(text, options) for text in normalised)
+    words, word_df = _choose(by_word, options.min_df, options.max_words)
+    chars, char_df = _choose(by_char, options.min_df, options.max_chars)
     features = Features(options.word_ngrams, options.char_ngrams, options.sublinear_tf, words, chars)
     frequencies = np.array(word_df + char_df, dtype=np.float64)
     return TfIdf(features, (np.log((1 + len(texts)) / (1 + frequencies)) + 1).astype(np.float32))
