@@ -1,0 +1,151 @@
+"""Evaluations and comparisons as tables of text, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isnan
+
+import msgspec
+
+from compersion_nlp.evaluate.comparison import Comparison, Difference
+from compersion_nlp.evaluate.evaluation import Evaluation, Row
+from compersion_nlp.evaluate.resampling import Interval
+from compersion_nlp.evaluate.slices import SliceRow
+
+UNDEFINED = "–"
+PROVISIONAL = " *"
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A titled table of text; the first ``names`` columns are names, the others figures."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    names: int = 1
+
+
+def tables(result: Evaluation | Comparison) -> tuple[Table, ...]:
+    """Returns the tables of a result, ready to be drawn; a figure that is not defined is a dash."""
+    if isinstance(result, Comparison):
+        return _comparison_tables(result)
+    return (_label_table(result), _slice_table(result), _stance_table(result))
+
+
+def notes(result: Evaluation | Comparison) -> tuple[str, ...]:
+    """Returns what a reader of the tables has to know, a sentence each; warnings come first."""
+    return tuple(_comparison_notes(result) if isinstance(result, Comparison) else _evaluation_notes(result))
+
+
+def to_markdown(result: Evaluation | Comparison) -> str:
+    """Returns the result as a Markdown page."""
+    judged = f"{result.a} against {result.b}" if isinstance(result, Comparison) else result.model
+    parts = [f"# {judged} on {result.corpus}", "\n".join(f"- {note}" for note in notes(result))]
+    parts.extend(f"## {table.title}\n\n{_markdown_table(table)}" for table in tables(result))
+    return "\n\n".join(parts) + "\n"
+
+
+def to_json(result: Evaluation | Comparison) -> bytes:
+    """Returns the result as indented JSON; a figure that is not defined is null."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+
+
+def _markdown_table(table: Table) -> str:
+    rule = ["---"] * table.names + ["---:"] * (len(table.header) - table.names)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (table.header, rule, *table.rows))
+
+
+def _label_table(result: Evaluation) -> Table:
+    header = ("label", "gold", "decided", "precision", "recall", "F1", "F1 95 %", "AP", "AP 95 %", "Brier", "ECE")
+    rows = (*result.labels, result.micro, result.macro)
+    return Table("Labels", header, tuple(_label_cells(row) for row in rows))
+
+
+def _label_cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.name + PROVISIONAL * row.provisional,
+        str(row.support),
+        str(row.decided),
+        _figure(row.precision),
+        _figure(row.recall),
+        _figure(row.f1),
+        _interval(row.f1_interval),
+        _figure(row.average_precision),
+        _interval(row.average_precision_interval),
+        _figure(row.brier, 3),
+        _figure(row.calibration_error, 3),
+    )
+
+
+def _slice_table(result: Evaluation) -> Table:
+    header = ("slice", "", "passages", "gold", "precision", "recall", "micro F1", "95 %", "macro F1", "false alarm")
+    return Table("Slices", header, tuple(_slice_cells(row) for row in result.slices), names=2)
+
+
+def _slice_cells(row: SliceRow) -> tuple[str, ...]:
+    return (
+        row.family,
+        row.name,
+        str(row.passages),
+        str(row.support),
+        _figure(row.precision),
+        _figure(row.recall),
+        _figure(row.micro_f1),
+        _interval(row.micro_f1_interval),
+        _figure(row.macro_f1),
+        _figure(row.false_alarm),
+    )
+
+
+def _stance_table(result: Evaluation) -> Table:
+    rows = tuple((row.stance, str(row.mentions), _figure(row.read_as_felt)) for row in result.stances)
+    return Table("Stances", ("stance", "mentions", "read as felt"), rows)
+
+
+def _evaluation_notes(result: Evaluation) -> Iterator[str]:
+    if result.warning:
+        yield result.warning
+    yield (
+        f"{result.passages} passages in {result.groups} groups; intervals: 95 % percentile bootstrap by group, "
+        f"{result.resamples} resamples, seed {result.seed}; ECE over {result.calibration_bins} bins of equal width."
+    )
+    if any(row.provisional for row in result.labels):
+        yield f"{PROVISIONAL.strip()} provisional: calibrated on too few examples to trust its probabilities."
+    if result.without_gold:
+        yield f"Without gold, and left out of macro: {', '.join(result.without_gold)}."
+    if result.unread:
+        yield f"Not read by the model, and left out: {', '.join(result.unread)}."
+    if result.unannotated:
+        yield f"Not annotated in the corpus, and left out: {', '.join(result.unannotated)}."
+
+
+def _comparison_tables(result: Comparison) -> tuple[Table, ...]:
+    header = ("figure", result.a, result.b, "difference", "95 %", "first is better")
+    return (
+        Table("Totals", header, tuple(_difference_cells(row) for row in result.totals)),
+        Table("F1 by label", header, tuple(_difference_cells(row) for row in result.labels)),
+    )
+
+
+def _difference_cells(row: Difference) -> tuple[str, ...]:
+    difference = UNDEFINED if isnan(row.difference) else f"{row.difference:+.2f}"
+    bounds = UNDEFINED if row.interval is None else f"{row.interval.low:+.2f} to {row.interval.high:+.2f}"
+    better = UNDEFINED if isnan(row.a_better) else f"{row.a_better:.1%}"
+    return (row.name, _figure(row.a), _figure(row.b), difference, bounds, better)
+
+
+def _comparison_notes(result: Comparison) -> Iterator[str]:
+    yield (
+        f"{result.passages} passages in {result.groups} groups; intervals: paired 95 % percentile bootstrap by group, "
+        f"{result.resamples} resamples, seed {result.seed}; first is better: share of resamples, a tie counting half."
+    )
+    if result.left_out:
+        yield f"Not known to both models and the corpus, and left out: {', '.join(result.left_out)}."
+
+
+def _figure(value: float, digits: int = 2) -> str:
+    return UNDEFINED if isnan(value) else f"{value:.{digits}f}"
+
+
+def _interval(bounds: Interval | None) -> str:
+    return UNDEFINED if bounds is None else f"{bounds.low:.2f} to {bounds.high:.2f}"
