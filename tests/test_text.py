@@ -26,7 +26,7 @@ def cut(text):
 @pytest.mark.parametrize(
     ("odd", "plain"),
     [
-        ("I\u2019m \u201cfine\u201d", "I'm \"fine\""),
+        ("I\u2019m \u201cfine\u201d", 'I\'m "fine"'),
         ("well \u2014 no\u00a0doubt", "well - no doubt"),
         ("so\u2026", "so."),
         ("jea\u200blous", "jea lous"),
@@ -84,7 +84,10 @@ def test_windows_cover_the_text_exactly_and_fit(text, size):
 
 def test_windows_hold_whole_sentences_where_they_can():
     text = "First sentence here. Second sentence here. Third one."
-    assert [span.of(text) for span in windows(text, 45)] == ["First sentence here. Second sentence here. ", "Third one."]
+    assert [span.of(text) for span in windows(text, 45)] == [
+        "First sentence here. Second sentence here. ",
+        "Third one.",
+    ]
 
 
 def test_a_long_sentence_is_cut_at_a_space():

@@ -77,5 +77,7 @@ def run(app: Callable[[], Any], arguments: list[str]) -> None:
             app()
 
 
-ModelOption = typer.Option("--model", "-m", help="A bundle: its name or the path of its folder. [default: the store's default]")
+ModelOption = typer.Option(
+    "--model", "-m", help="A bundle: its name or the path of its folder. [default: the store's default]"
+)
 JsonOption = typer.Option("--json", help="Print JSON instead, for scripts.")

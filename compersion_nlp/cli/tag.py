@@ -33,7 +33,7 @@ def tag(
     if text == "-":
         text = _read_standard_input()
     if not text.strip():
-        raise BadInput("The passage is empty.", 'Pass a text, or pipe one in: compersion tag - < entry.txt')
+        raise BadInput("The passage is empty.", "Pass a text, or pipe one in: compersion tag - < entry.txt")
     from compersion_nlp.tagger import load
 
     reading = load(model).tag(text)
