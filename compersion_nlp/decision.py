@@ -31,6 +31,9 @@ ENOUGH = 20
 # finite where the examples are perfectly separated. Both bounds are per standard deviation.
 _SLOPES = (0.01, 100.0)
 
+# Logits that differ by less than this, in standard deviation, are all the same: they tell no passages apart.
+_SAME = 1e-6
+
 
 class LabelDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How one label is decided.
@@ -150,7 +153,7 @@ def _decide_label(logits: Floats, gold: Floats, pooled: LabelDecision) -> LabelD
 def _fit_label(logits: Floats, gold: Floats) -> LabelDecision:
     """Returns the numbers for known gold, or the identity where it holds nothing to fit."""
     positives = int(gold.sum())
-    if positives == 0 or positives == len(gold) or np.ptp(logits) == 0:
+    if positives == 0 or positives == len(gold) or logits.std() < _SAME:
         return msgspec.structs.replace(IDENTITY, positives=positives)
     slope, intercept = _platt(logits.astype(np.float64), gold > 0)
     threshold = _best_threshold(_sigmoid(slope * logits.astype(np.float64) + intercept), gold > 0)

@@ -1,0 +1,179 @@
+import subprocess
+import sys
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+
+from compersion_nlp.errors import BadBundle, BadConfig
+from compersion_nlp.scorers.linear import FEATURES, WEIGHTS, load, normalise
+from compersion_nlp.scorers.protocol import PROBES, check_scorer
+from compersion_nlp.training.linear import Options, fit, fit_tfidf
+
+LABELS = ("compersion", "jealousy", "joy")
+TEXTS = [
+    "He came home glowing and I could not stop grinning.",
+    "She glowed after her date, and I grinned for her all evening.",
+    "I felt sick picturing them together.",
+    "Sick with it, I pictured them. Don’t ask — I can't…",
+    "Best weekend in months!! 😀",
+    "What a weekend, what fun; best in years.",
+    "The bus was late again.",
+    "Which bus goes to the market on Tuesdays?",
+]
+GOLD = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0], [0, 0, 0]], np.float32)
+
+
+@pytest.fixture(scope="module")
+def scorer():
+    return fit(Options(min_df=1), TEXTS, GOLD, LABELS, seed=1)
+
+
+@pytest.fixture
+def saved(scorer, tmp_path):
+    scorer.save(tmp_path)
+    return tmp_path
+
+
+def test_it_learns_its_training_texts(scorer):
+    assert np.array_equal(scorer.score(TEXTS) > 0, GOLD > 0)
+
+
+def test_it_keeps_the_scorer_contract(scorer):
+    check_scorer(scorer)
+    check_scorer(scorer, [*PROBES, *TEXTS, "\ud800 lone surrogate", "x" * 2_000_000])
+
+
+@pytest.mark.parametrize("sublinear", [True, False])
+def test_the_features_are_those_of_scikit_learn(sublinear):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    options = Options(word_ngrams=(1, 3), char_ngrams=(1, 5), min_df=2, sublinear_tf=sublinear)
+    shared = {"min_df": 2, "sublinear_tf": sublinear, "preprocessor": normalise}
+    words = TfidfVectorizer(ngram_range=(1, 3), token_pattern=r"\w+(?:'\w+)*", **shared)
+    chars = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 5), **shared)
+    unseen = ["", "grinning at the bus, bus, bus", "x", "I can't"]
+    for ours, theirs in zip(fit_tfidf(options, TEXTS).blocks(TEXTS + unseen), (words, chars), strict=True):
+        expected = theirs.fit(TEXTS).transform(TEXTS + unseen).toarray()
+        assert ours.toarray() == pytest.approx(expected, abs=1e-6)
+
+
+def test_scores_are_exactly_equal_after_saving(scorer, saved):
+    again = load(saved, LABELS)
+    assert np.array_equal(again.score([*TEXTS, *PROBES]), scorer.score([*TEXTS, *PROBES]))
+
+
+def test_saving_again_gives_the_same_bytes(saved, tmp_path_factory):
+    other = tmp_path_factory.mktemp("again")
+    load(saved, LABELS).save(other)
+    for name in (FEATURES, WEIGHTS):
+        assert (other / name).read_bytes() == (saved / name).read_bytes()
+
+
+def test_fitting_again_gives_the_same_scorer(scorer):
+    assert np.array_equal(fit(Options(min_df=1), TEXTS, GOLD, LABELS, seed=1).score(TEXTS), scorer.score(TEXTS))
+
+
+def test_loading_and_scoring_need_neither_scikit_learn_nor_spacy(saved):
+    code = (
+        "import sys, pathlib; from compersion_nlp.scorers.linear import load; "
+        f"load(pathlib.Path({str(saved)!r}), {LABELS!r}).score(['hi']); "
+        "print([name for name in ('sklearn', 'spacy') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_typographic_and_plain_apostrophes_score_alike(scorer):
+    curly, plain = scorer.score(["I don’t know", "I DON'T know"])
+    assert np.array_equal(curly, plain)
+
+
+def test_a_label_without_examples_gets_a_constant_low_logit():
+    gold = GOLD.copy()
+    gold[:, 2] = 0
+    gold[0, 1] = np.nan
+    scores = fit(Options(min_df=1), TEXTS, gold, LABELS, seed=0).score(["fun", "a bus"])
+    assert scores[0, 2] == scores[1, 2] < -4
+
+
+def test_a_label_that_is_never_known_gets_the_prior():
+    gold = GOLD.copy()
+    gold[:, 2] = np.nan
+    scores = fit(Options(min_df=1), TEXTS, gold, LABELS, seed=0).score(["fun"])
+    assert scores[0, 2] == pytest.approx(np.log(0.01 / 0.99), abs=1e-4)
+
+
+def test_unknown_gold_is_left_out_of_its_own_label_only(scorer):
+    gold = GOLD.copy()
+    gold[6:, 0] = np.nan
+    scores = fit(Options(min_df=1), TEXTS, gold, LABELS, seed=1).score(TEXTS)
+    assert np.array_equal(scores[:, 1:], scorer.score(TEXTS)[:, 1:])
+    assert not np.array_equal(scores[:, 0], scorer.score(TEXTS)[:, 0])
+
+
+def test_texts_without_any_features_still_make_a_scorer(tmp_path):
+    scorer = fit(Options(), ["", " "], np.array([[1], [0]], np.float32), ("joy",), seed=0)
+    scorer.save(tmp_path)
+    assert np.array_equal(load(tmp_path, ("joy",)).score(["a", ""]), scorer.score(["a", ""]))
+
+
+def test_the_most_frequent_n_grams_are_kept():
+    features = fit_tfidf(Options(min_df=1, max_words=2, max_chars=3), ["bus bus", "a bus", "a tram", "bus"]).features
+    assert features.words == ("a", "bus")
+    assert len(features.chars) == 3
+
+
+def test_gold_of_another_shape_is_refused():
+    with pytest.raises(BadConfig, match=r"gold of shape \(8, 3\) for 7 texts and 3 labels"):
+        fit(Options(), TEXTS[:-1], GOLD, LABELS, seed=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.text(st.characters(), max_size=60), max_size=5))
+def test_any_strings_can_be_scored(scorer, texts):
+    scores = scorer.score(texts)
+    assert scores.shape == (len(texts), 3)
+    assert np.isfinite(scores).all()
+
+
+def change_weights(folder, **changes):
+    save_file({**load_file(folder / WEIGHTS), **changes}, folder / WEIGHTS)
+
+
+def change_features(folder, **changes):
+    raw = msgspec.json.decode((folder / FEATURES).read_bytes())
+    (folder / FEATURES).write_bytes(msgspec.json.encode({**raw, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda at: (at / FEATURES).write_text("{"), "does not list the features of a linear scorer"),
+        (lambda at: (at / FEATURES).unlink(), "does not list the features of a linear scorer"),
+        (lambda at: change_features(at, colour=1), "unknown field `colour`"),
+        (lambda at: change_features(at, words=1), r"Expected `array`, got `int` - at `\$.words`"),
+        (lambda at: change_features(at, char_ngrams=[0, 5]), r"`int` >= 1 - at `\$.char_ngrams"),
+        (lambda at: change_features(at, words=["a", "a"]), r"\$.words lists an n-gram twice"),
+        (lambda at: change_features(at, words=["a"]), r"idf is float32 of shape \(\d+,\); expected float32 \(\d+,\)"),
+        (lambda at: (at / WEIGHTS).write_bytes(b"no tensors"), "is not a safetensors file"),
+        (lambda at: (at / WEIGHTS).unlink(), "is not a safetensors file"),
+        (lambda at: change_weights(at, extra=np.zeros(1)), "holds coefficients, extra, idf, intercepts; expected"),
+        (lambda at: change_weights(at, intercepts=np.zeros(2, np.float32)), r"intercepts is float32 of shape \(2,\)"),
+        (lambda at: change_weights(at, intercepts=np.zeros(3)), r"intercepts is float64 of shape \(3,\)"),
+        (lambda at: change_weights(at, intercepts=np.full(3, np.nan, np.float32)), "intercepts holds .* not finite"),
+        (lambda at: change_weights(at, idf=load_file(at / WEIGHTS)["idf"] * 0), "idf holds .* not positive"),
+    ],
+)
+def test_files_that_do_not_fit_together_are_refused(saved, spoil, message):
+    spoil(saved)
+    with pytest.raises(BadBundle, match=message):
+        load(saved, LABELS)
+
+
+def test_other_labels_than_the_weights_have_are_refused(saved):
+    with pytest.raises(BadBundle, match="expected float32"):
+        load(saved, ("joy",))
