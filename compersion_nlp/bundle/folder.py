@@ -20,7 +20,6 @@ from compersion_nlp.bundle.manifest import (
     WHOLE,
     FileDigest,
     Manifest,
-    checked,
     read_manifest,
     write_manifest,
 )
@@ -85,9 +84,9 @@ def write_bundle(
                 raise BadBundle(f"{folder}: the extra file {name!r} is taken, or no plain name.", "Rename it.")
             (built / name).write_bytes(content)
         files = {name: digest_file(path) for name, path in list_files(built).items()}
-        manifest = checked(msgspec.structs.replace(manifest, files=files), folder / MANIFEST)
+        manifest = msgspec.structs.replace(manifest, files=files)
         _refuse_losses(folder, files)
-        (built / MANIFEST).write_bytes(write_manifest(manifest))
+        (built / MANIFEST).write_bytes(write_manifest(manifest, folder / MANIFEST))
     return manifest
 
 

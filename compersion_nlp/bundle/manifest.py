@@ -97,12 +97,18 @@ def read_manifest(folder: Path) -> tuple[Manifest, bytes]:
     return _parse(content, path), content
 
 
-def write_manifest(manifest: Manifest) -> bytes:
-    """Returns the bytes of a manifest: the same for the same manifest, keys sorted."""
-    return msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=2) + b"\n"
+def write_manifest(manifest: Manifest, path: Path) -> bytes:
+    """Returns the bytes of a manifest for ``path``: the same for the same manifest, keys sorted.
+
+    Raises BadBundle if it could not be read back.
+    """
+    _checked(manifest, path)
+    content = msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=2) + b"\n"
+    _parse(content, path)
+    return content
 
 
-def checked(manifest: Manifest, where: Path) -> Manifest:
+def _checked(manifest: Manifest, where: Path) -> Manifest:
     """Returns the manifest with its decision in the order of its labels; raises BadBundle if it contradicts itself."""
     if manifest.scheme > SCHEME.version:
         raise _bad(where, "scheme", f"is {manifest.scheme}; this version knows label schemes to {SCHEME.version}")
@@ -131,7 +137,7 @@ def _parse(content: bytes, path: Path) -> Manifest:
         raise BadBundle(f"{path} is not JSON in UTF-8: {error}.", WHOLE) from error
     except RecursionError as error:
         raise BadBundle(f"{path} is nested too deeply to be a manifest.", WHOLE) from error
-    return checked(manifest, path)
+    return _checked(manifest, path)
 
 
 def _check_labels(manifest: Manifest, where: Path) -> None:
