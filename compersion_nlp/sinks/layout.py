@@ -1,0 +1,39 @@
+"""What the rows of an output consist of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
+
+from compersion_nlp.sinks.flat import flat_columns, reserved_columns
+from compersion_nlp.sinks.naming import rename_columns
+from compersion_nlp.sources.columns import Kind
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """The input columns with their kinds, their ``names`` in the output, and the flat reading's columns."""
+
+    columns: tuple[tuple[str, Kind], ...]
+    names: dict[str, str]
+    labels: tuple[str, ...]
+    explained: bool
+    flat: dict[str, Kind]
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Input columns whose name in the output is another, old name to new."""
+        return {name: shown for name, shown in self.names.items() if name != shown}
+
+
+def lay_out(
+    columns: Mapping[str, Kind],
+    labels: Sequence[str],
+    explained: bool,
+    reserved: Collection[str] | None = None,
+    fold: Callable[[str], str] = str,
+) -> Layout:
+    """Returns the layout of an output; ``reserved`` are its own columns, by default the flat ones."""
+    own = reserved_columns(labels) if reserved is None else reserved
+    names = rename_columns(columns, own, fold)
+    return Layout(tuple(columns.items()), names, tuple(labels), explained, flat_columns(labels, explained))
