@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -38,17 +38,21 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
+class WorkerDied(CompersionError):
+    """A worker process that ended without an answer."""
+
+
 class Engine(Protocol):
     """Maps a function over items."""
 
     def __init__(self, workers: int) -> None:
         """Takes the number of workers, 1 or more; raises BadConfig if the engine has not that many."""
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
         """Yields ``function(item)`` for each item, in order, with a bounded number in flight.
 
         What ``function`` or ``items`` raises is raised here. ``function`` can be pickled. Closing
-        the iterator stops the work.
+        the generator stops the work.
         """
 
 
@@ -61,9 +65,9 @@ class Serial:
                 f"The serial engine has one worker, and {workers} were asked for.", "Choose the engine joblib."
             )
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
         """Yields ``function(item)`` for each item."""
-        return map(function, items)
+        yield from map(function, items)
 
 
 class Joblib:
@@ -79,8 +83,8 @@ class Joblib:
             raise BadConfig(f"The joblib engine was asked for {workers} workers.", "It takes 1 or more.")
         self.workers = workers
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yields ``function(item)`` for each item; raises CompersionError if a worker process dies."""
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+        """Yields ``function(item)`` for each item; raises WorkerDied if a worker process does."""
         with _pool(self.workers) as pool:
             pending: deque[Future[Result]] = deque()
             for item in items:
@@ -100,7 +104,7 @@ def _pool(workers: int) -> Iterator[Executor]:
         _start(pool)
         yield pool
     except BrokenProcessPool as error:
-        raise CompersionError(
+        raise WorkerDied(
             "A worker process died: it was killed, or the machine ran out of memory.",
             "Try fewer workers.",
         ) from error

@@ -1,0 +1,226 @@
+"""Runs a job: reads the input chunk by chunk into parts, then merges the parts into the output."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from compersion_nlp.batch.account import Account, Tally, read_account, write_account
+from compersion_nlp.batch.job import Identity, Inputs, Job
+from compersion_nlp.batch.ledger import Entry, Ledger, WorkFolder
+from compersion_nlp.batch.merge import RejectedFile, merge
+from compersion_nlp.batch.progress import Extent, Progress, Reporter
+from compersion_nlp.batch.reader import Chunk, ChunkReader
+from compersion_nlp.bundle import Manifest, find_bundle, verify_bundle
+from compersion_nlp.bundle.manifest import MANIFEST
+from compersion_nlp.engines import Engine, WorkerDied
+from compersion_nlp.errors import BadConfig, BadInput, CompersionError, Interrupted
+from compersion_nlp.records import Passage, Rejected
+from compersion_nlp.registry import ENGINES
+from compersion_nlp.sinks import Sink, open_sink
+from compersion_nlp.sources import ColumnKinds, Kind, open_source
+
+Listener = Callable[[Progress], None]
+RESUME = "What is done is kept: go on with --resume, or start anew with --overwrite."
+
+
+def label(job: Job, progress: Listener | None = None) -> Account:
+    """Labels every passage of the job's inputs and returns the account.
+
+    ``progress`` is called after every chunk of either pass. Raises BadInput if the output or an
+    unfinished job is in the way, or if what is to be resumed has changed, and Interrupted if the
+    run was stopped and can be resumed.
+    """
+    _check(job)
+    began = perf_counter()
+    work = WorkFolder(job.output)
+    _check_way(job, work)
+    with _resumable(work), work.locked():
+        _check_way(job, work)  # again: another process may have come and gone
+        return _Run(job, work, progress).complete(began)
+
+
+class _Run:
+    """What the passes of one job share."""
+
+    def __init__(self, job: Job, work: WorkFolder, progress: Listener | None) -> None:
+        self._job, self._work, self._progress = job, work, progress
+        self._inputs = Inputs(job.inputs)
+        self._source = open_source(job.inputs, job.read)
+        self._engine: Engine = ENGINES.get(job.engine)(job.workers)
+        self._folder = find_bundle(job.model)
+        self._manifest = verify_bundle(self._folder)
+        self._sink({})  # an output of an unknown format is an error now, and not after the reading
+        self._identity = _identity(job, self._inputs, self._folder, self._manifest)
+
+    def complete(self, began: float) -> Account:
+        if (finished := self._begin()) is not None:
+            return finished
+        with self._work.ledger() as ledger:
+            read = self._read(ledger)
+            self._inputs.check()
+            account = self._merge(ledger, read, began)
+        write_account(account, self._job.output)
+        self._work.clear()
+        return account
+
+    def _begin(self) -> Account | None:
+        """Makes or takes up the work folder; returns the account if the job is finished already."""
+        if self._work.unfinished and self._job.resume:
+            began = msgspec.json.decode(self._work.identity(), type=Identity)
+            if (change := began.change(self._identity)) is not None:
+                raise BadInput(f"This job cannot be resumed: {change}", "Start anew with --overwrite.")
+            return None
+        if self._job.output.exists() and self._job.resume:
+            account = read_account(self._job.output)
+            if (change := account.identity.change(self._identity)) is not None:
+                raise BadInput(
+                    f"{self._job.output} is the finished output of another job: {change}",
+                    "Start anew with --overwrite, or choose another output.",
+                )
+            return account
+        self._work.begin(msgspec.json.encode(self._identity))
+        return None
+
+    def _read(self, ledger: Ledger) -> Progress:
+        """Completes the ledger; returns what this pass came to."""
+        extent = Extent(self._job.inputs, self._job.read)
+        reporter = Reporter("reading", self._progress)
+        lines = 0
+
+        def todo() -> Iterator[Chunk]:
+            nonlocal lines
+            for number, items in enumerate(_batched(self._source, self._job.chunk_size), start=1):
+                lines += extent.lines(items)
+                if (entry := ledger.get(number)) is None:
+                    yield _chunk(number, items)
+                else:
+                    settle(entry, resumed=True)
+
+        def settle(entry: Entry, resumed: bool) -> None:
+            if self._job.strict and entry.complaint is not None:
+                raise BadInput(
+                    f"A row was rejected: {entry.complaint}.",
+                    "Mend the row, or leave --strict out to have such rows set aside.",
+                )
+            reporter.advance(entry.labelled + entry.rejected, entry.rejected, extent.share(lines), resumed)
+
+        reader = ChunkReader(str(self._folder), self._identity.bundle, self._job.explain)
+        with closing(self._engine.map(reader, todo())) as parts:
+            for part in parts:
+                settle(ledger.add(part), resumed=False)
+        return reporter.last
+
+    def _merge(self, ledger: Ledger, read: Progress, began: float) -> Account:
+        """Writes the output and the rejected rows; returns the account of them."""
+        job, tally, reporter = self._job, Tally(), Reporter("merging", self._progress)
+        rejected = RejectedFile(self._work.path, job.output)
+        columns = ColumnKinds()
+        for entry in ledger.entries():
+            columns.merge(ColumnKinds.from_json(entry.columns))
+        with closing(rejected), self._sink(columns.kinds()) as sink:
+            for items in _batched(merge(self._source, ledger.lines(), sink, rejected), job.chunk_size):
+                before = tally.rejected
+                tally.count(items)
+                reporter.advance(len(items), tally.rejected - before, (tally.labelled + tally.rejected) / read.items)
+            self._inputs.check()
+            rejected_file = rejected.publish()
+        return Account(
+            output=str(job.output),
+            rejected_file=str(rejected_file) if rejected_file else None,
+            identity=self._identity,
+            read=read.items,
+            labelled=tally.labelled,
+            rejected=tally.rejected,
+            reasons=dict(tally.reasons),
+            duplicate_ids=tally.duplicate_ids(),
+            renamed=dict(sink.renamed),
+            guarded=sink.guarded,
+            chunks=read.chunks,
+            chunks_resumed=read.chunks_resumed,
+            engine=job.engine,
+            workers=job.workers,
+            seconds=perf_counter() - began,
+        )
+
+    def _sink(self, columns: Mapping[str, Kind]) -> Sink:
+        options = msgspec.structs.replace(self._job.write, schema=self._source.schema)
+        return open_sink(self._job.output, columns, self._manifest.labels, self._job.explain, options)
+
+
+@contextmanager
+def _resumable(work: WorkFolder) -> Iterator[None]:
+    """Says of what stops a job from outside that it can be resumed, and how."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("The job was interrupted.", RESUME if work.unfinished else "Nothing is done yet.") from None
+    except WorkerDied as error:
+        raise CompersionError(error.message, f"{error.hint} {RESUME}") from error
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise CompersionError(
+            f"{error.filename or work.path} could not be written: {error.strerror or error}.",
+            f"{'Free some space' if full else 'Check the disk and its permissions'}. {RESUME}",
+        ) from error
+
+
+def _check(job: Job) -> None:
+    if job.chunk_size < 1:
+        raise BadConfig(f"The chunk size is {job.chunk_size}.", "It is 1 or more.")
+    if job.resume and job.overwrite:
+        raise BadConfig("Both resume and overwrite are asked for.", "Choose one: go on, or start anew.")
+    if not job.output.parent.is_dir():
+        raise BadInput(f"The folder {job.output.parent} does not exist.", "Make it, or choose another output.")
+    if job.output.is_dir():
+        raise BadInput(f"The output {job.output} is a folder.", "Name a file.")
+    for path in job.inputs:
+        if path.exists() and job.output.exists() and path.samefile(job.output):
+            raise BadInput(f"The output {job.output} is an input.", "Choose another output.")
+
+
+def _check_way(job: Job, work: WorkFolder) -> None:
+    if job.resume or job.overwrite:
+        return
+    if work.unfinished:
+        raise BadInput(f"There is an unfinished job in {work.path}.", RESUME)
+    if job.output.exists():
+        raise BadInput(f"{job.output} exists.", "Replace it with --overwrite, or choose another output.")
+
+
+def _identity(job: Job, inputs: Inputs, folder: Path, manifest: Manifest) -> Identity:
+    return Identity(
+        inputs=inputs.digests(),
+        model=f"{manifest.name}@{manifest.version}",
+        bundle=hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
+        read=msgspec.to_builtins(job.read),
+        chunk_size=job.chunk_size,
+        explain=job.explain,
+    )
+
+
+def _batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+def _chunk(number: int, items: Iterable[Passage | Rejected]) -> Chunk:
+    """Returns the chunk of these items, with the columns taken off and only their kinds kept."""
+    kinds = ColumnKinds()
+    bare: list[Passage | Rejected] = []
+    for item in items:
+        if isinstance(item, Passage):
+            kinds.observe(item.columns)
+            bare.append(Passage(item.text, item.number))
+        else:
+            bare.append(Rejected(item.number, item.reason, ""))
+    return Chunk(number, tuple(bare), kinds.to_json())

@@ -1,0 +1,50 @@
+"""A bundle that costs nothing, and a tagger that reads it."""
+
+import pytest
+
+from compersion_nlp.bundle import Manifest, write_bundle
+from compersion_nlp.decision import LabelDecision
+from compersion_nlp.records import Finding, Reading, Span
+
+LABELS = ("compersion", "joy")
+EVEN = LabelDecision(slope=1.0, intercept=0.0, threshold=0.5, positives=100, provisional=False)
+
+
+class NoScorer:
+    """A scorer that is saved and never loaded."""
+
+    labels = LABELS
+
+    def save(self, folder):
+        (folder / "nothing.json").write_text("{}")
+
+
+class WordTagger:
+    """Reads joy in a text that names it, and fails on one that holds the word poison."""
+
+    model = "plain@1"
+
+    def tag_many(self, passages, explain=True, batch_size=256):
+        texts = list(passages)
+        if any("poison" in text for text in texts):
+            raise ValueError("the batch is too bitter to score")
+        for text in texts:
+            joy = Finding("joy", 0.9, "felt", (Span(0, len(text)),)) if "joy" in text else Finding("joy", 0.1)
+            yield Reading(text, (Finding("compersion", round(len(text) / 2**20, 6)), joy), self.model, explain)
+
+
+@pytest.fixture
+def plain_bundle(tmp_path_factory):
+    """Returns the folder of a sound bundle whose scorer is never loaded."""
+    folder = tmp_path_factory.mktemp("models") / "plain"
+    decision = dict.fromkeys(LABELS, EVEN)
+    write_bundle(folder, Manifest("plain", "1", "linear", LABELS, decision), NoScorer())
+    return folder
+
+
+@pytest.fixture
+def word_tagger(monkeypatch):
+    """Makes jobs of this process read with a tagger that needs no model; returns it."""
+    tagger = WordTagger()
+    monkeypatch.setattr("compersion_nlp.batch.reader._tagger", lambda folder, digest: tagger)
+    return tagger
