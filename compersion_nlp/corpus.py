@@ -187,6 +187,18 @@ def split_by_group(
     )
 
 
+def deal_folds(groups: Sequence[str], folds: int, seed: int) -> npt.NDArray[np.int64]:
+    """Returns the fold, 0 to ``folds - 1``, of each passage; a group is in one fold.
+
+    Raises BadConfig if there are fewer groups than folds.
+    """
+    names = sorted(set(groups), key=lambda group: _draw(group, seed))
+    if len(names) < folds:
+        raise BadConfig(f"There are {len(names)} groups for {folds} folds.", "Add passages, or ask for fewer folds.")
+    fold_of = {name: place % folds for place, name in enumerate(names)}
+    return np.array([fold_of[group] for group in groups], dtype=np.int64)
+
+
 def _draw(group: str, seed: int) -> bytes:
     # A hash, not a generator: adding passages to a corpus leaves the order of the others alone.
     return hashlib.sha256(f"{seed}\0{group}".encode(errors="surrogatepass")).digest()

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compersion_nlp.corpus import Corpus, corpus_name, gold, length_band, list_corpora, read_corpus, split_by_group
+from compersion_nlp.corpus import (
+    Corpus,
+    corpus_name,
+    deal_folds,
+    gold,
+    length_band,
+    list_corpora,
+    read_corpus,
+    split_by_group,
+)
 from compersion_nlp.corpus_checks import check_corpus, describe_corpus
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.labels import SCHEME
@@ -150,6 +159,19 @@ def test_split_depends_on_the_seed_and_not_on_the_order():
     _, turned = split_by_group(annotations[::-1], 0.25, 1)
     assert {a.id for a in one} != {a.id for a in other}
     assert {a.id for a in one} == {a.id for a in turned}
+
+
+def test_folds_keep_groups_whole_and_are_all_used():
+    groups = [f"g{i // 3}" for i in range(60)]
+    dealt = deal_folds(groups, 5, seed=1)
+    assert sorted(np.bincount(dealt).tolist()) == [12, 12, 12, 12, 12]
+    assert len(set(zip(groups, dealt.tolist(), strict=True))) == 20
+    assert dealt.tolist() != deal_folds(groups, 5, seed=2).tolist()
+
+
+def test_more_folds_than_groups_are_refused():
+    with pytest.raises(BadConfig, match="There are 2 groups for 3 folds"):
+        deal_folds(["a", "b", "b"], 3, seed=0)
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.2, 1.5])

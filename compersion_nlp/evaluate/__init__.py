@@ -2,7 +2,7 @@
 
 from compersion_nlp.evaluate.comparison import Comparison, Difference, compare
 from compersion_nlp.evaluate.evaluation import Evaluation, Row, evaluate
-from compersion_nlp.evaluate.predictions import Predictions, make_predictions, predict, seen_in_training
+from compersion_nlp.evaluate.predictions import Predictions, make_predictions, predict, seen_in_training, stance_places
 from compersion_nlp.evaluate.render import Table, notes, tables, to_json, to_markdown
 from compersion_nlp.evaluate.resampling import Interval
 
@@ -18,9 +18,9 @@ __all__ = [
     "evaluate",
     "make_predictions",
     "notes",
-    "notes",
     "predict",
     "seen_in_training",
+    "stance_places",
     "tables",
     "to_json",
     "to_markdown",

@@ -84,7 +84,7 @@ def make_predictions(
         probabilities=probabilities,
         decided=decided,
         gold=gold(corpus.annotations, labels, corpus.labels),
-        stances=_stances(corpus.annotations, labels),
+        stances=stance_places(corpus.annotations, labels),
         annotations=corpus.annotations,
         unread=tuple(label for label in corpus.labels if label not in labels),
         unannotated=tuple(label for label in labels if label not in corpus.labels),
@@ -93,7 +93,8 @@ def make_predictions(
     )
 
 
-def _stances(annotations: Sequence[Annotation], labels: Sequence[str]) -> npt.NDArray[np.int8]:
+def stance_places(annotations: Sequence[Annotation], labels: Sequence[str]) -> npt.NDArray[np.int8]:
+    """Returns the gold stances, of shape (n, L), as places in the scheme's order; -1 for a label not mentioned."""
     place = {stance: rank for rank, stance in enumerate(SCHEME.stance_names)}
     rows = [
         [place.get(annotation.feelings.get(label, ""), NO_STANCE) for label in labels] for annotation in annotations

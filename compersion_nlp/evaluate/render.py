@@ -41,7 +41,7 @@ def to_markdown(result: Evaluation | Comparison) -> str:
     """Returns the result as a Markdown page."""
     judged = f"{result.a} against {result.b}" if isinstance(result, Comparison) else result.model
     parts = [f"# {judged} on {result.corpus}", "\n".join(f"- {note}" for note in notes(result))]
-    parts.extend(f"## {table.title}\n\n{_markdown_table(table)}" for table in tables(result))
+    parts.extend(f"## {table.title}\n\n{markdown_table(table)}" for table in tables(result))
     return "\n\n".join(parts) + "\n"
 
 
@@ -50,7 +50,8 @@ def to_json(result: Evaluation | Comparison) -> bytes:
     return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
 
 
-def _markdown_table(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """Returns one table in Markdown, figures to the right."""
     rule = ["---"] * table.names + ["---:"] * (len(table.header) - table.names)
     return "\n".join(f"| {' | '.join(row)} |" for row in (table.header, rule, *table.rows))
 

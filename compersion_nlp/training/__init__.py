@@ -1,1 +1,1 @@
-"""Training: recipes, and one fitter a scorer."""
+"""Training: a recipe and annotated corpora in, a bundle out. Each scorer's fitter is a module of its own."""

@@ -1,0 +1,109 @@
+"""The passages that a recipe names, with their gold, parted into what is learned from and what is decided on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from compersion_nlp.bundle import CorpusUse
+from compersion_nlp.corpus import Corpus, gold, read_corpus, split_by_group
+from compersion_nlp.errors import BadConfig
+from compersion_nlp.records import Annotation
+from compersion_nlp.training.recipe import Recipe
+
+
+class Part(msgspec.Struct, frozen=True, eq=False):
+    """Passages of one or more corpora, with gold of shape (n, L): 1, 0 or nan where their corpus does not say.
+
+    A group's name has its corpus before it, so that two corpora never share one by chance.
+    """
+
+    names: tuple[str, ...]
+    annotations: tuple[Annotation, ...]
+    gold: npt.NDArray[np.float32]
+
+    @property
+    def texts(self) -> list[str]:
+        """The passages' texts."""
+        return [annotation.text for annotation in self.annotations]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The passages' groups."""
+        return tuple(annotation.group for annotation in self.annotations)
+
+    def only(self, rows: npt.NDArray[np.bool_]) -> Part:
+        """Returns the part with only the rows that are true, of shape (n,)."""
+        kept = tuple(annotation for annotation, row in zip(self.annotations, rows, strict=True) if row)
+        return Part(self.names, kept, self.gold[rows])
+
+
+class Data(msgspec.Struct, frozen=True, eq=False):
+    """What a recipe learns from and decides on; ``dev`` is empty where it deals ``train`` into folds."""
+
+    train: Part
+    dev: Part
+    uses: dict[str, CorpusUse]
+
+
+def read_data(recipe: Recipe, folder: Path) -> Data:
+    """Returns a recipe's data, its paths taken from ``folder``.
+
+    Raises BadConfig if a corpus is not sound, is named twice, or has a group both in train and in dev.
+    """
+    train = _read_corpora(recipe.data.train, folder)
+    dev = _read_corpora(recipe.data.dev, folder)
+    _refuse_repeats([*train, *dev])
+    learned, held = _join(train, recipe.labels), _join(dev, recipe.labels)
+    if recipe.data.dev_share is not None:
+        learned, held = _hold_out(learned, recipe.data.dev_share, recipe.seed)
+    _refuse_shared_groups(learned, held)
+    uses = {corpus.name: CorpusUse(corpus.sha256, len(corpus.annotations), "train") for corpus in train}
+    uses |= {corpus.name: CorpusUse(corpus.sha256, len(corpus.annotations), "dev") for corpus in dev}
+    return Data(learned, held, uses)
+
+
+def _read_corpora(paths: Iterable[str], folder: Path) -> list[Corpus]:
+    return [read_corpus(folder / path) for path in paths]
+
+
+def _refuse_repeats(corpora: Sequence[Corpus]) -> None:
+    digests: dict[str, str] = {}
+    for corpus in corpora:
+        if corpus.name in digests.values():
+            raise BadConfig(f"Two corpora are called {corpus.name}.", "Rename the folder or the file of one of them.")
+        if corpus.sha256 in digests:
+            raise BadConfig(
+                f"The corpora {digests[corpus.sha256]} and {corpus.name} are the same file.", "Name each corpus once."
+            )
+        digests[corpus.sha256] = corpus.name
+
+
+def _join(corpora: Sequence[Corpus], labels: Sequence[str]) -> Part:
+    annotations = [
+        msgspec.structs.replace(annotation, group=f"{corpus.name.partition('/')[0]}/{annotation.group}")
+        for corpus in corpora
+        for annotation in corpus.annotations
+    ]
+    marks = [gold(corpus.annotations, labels, corpus.labels) for corpus in corpora]
+    empty = np.empty((0, len(labels)), dtype=np.float32)
+    return Part(tuple(corpus.name for corpus in corpora), tuple(annotations), np.concatenate([empty, *marks]))
+
+
+def _hold_out(part: Part, share: float, seed: int) -> tuple[Part, Part]:
+    _, held = split_by_group(part.annotations, share, seed)
+    groups = {annotation.group for annotation in held}
+    rows = np.array([group in groups for group in part.groups])
+    return part.only(~rows), part.only(rows)
+
+
+def _refuse_shared_groups(train: Part, dev: Part) -> None:
+    if shared := sorted(set(train.groups) & set(dev.groups)):
+        raise BadConfig(
+            f"{len(shared)} groups have passages both in train and in dev, the first {shared[0]!r}.",
+            "A group stays in one split: move its passages, or use dev_share.",
+        )
