@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -56,7 +56,7 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inputs: tuple[InputDigest, ...]
     model: str
     bundle: str
-    read: dict[str, Any]
+    read: ReadOptions
     chunk_size: int
     explain: bool
     package: str = __version__
@@ -64,7 +64,7 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def change(self, now: Identity) -> str | None:
         """Returns a sentence on the first difference between this job and one of now, or None."""
         if len(self.inputs) != len(now.inputs):
-            return f"there were {len(self.inputs)} inputs when the job began, now {len(now.inputs)}."
+            return f"the number of inputs was {len(self.inputs)} when the job began, now it is {len(now.inputs)}."
         for was, became in zip(self.inputs, now.inputs, strict=True):
             if was.name != became.name:
                 return f"an input was {was.name} when the job began, now it is {became.name}."
@@ -81,8 +81,8 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for key in ("chunk_size", "explain", "package"):
             if getattr(self, key) != getattr(now, key):
                 return f"{key} was {getattr(self, key)} when the job began, now it is {getattr(now, key)}."
-        for key in sorted({*self.read, *now.read}):
-            if (before := self.read.get(key)) != (after := now.read.get(key)):
+        for key in self.read.__struct_fields__:
+            if (before := getattr(self.read, key)) != (after := getattr(now.read, key)):
                 return f"the reading option {key} was {before!r} when the job began, now it is {after!r}."
         return None
 

@@ -98,11 +98,11 @@ class WorkFolder:
             try:
                 yield
             finally:
-                unfinished = self.unfinished
-        if not unfinished:
-            lock.unlink(missing_ok=True)
-            with suppress(OSError):  # what is not a job's is not ours to remove
-                self.path.rmdir()
+                if not self.unfinished:
+                    file.close()  # Windows does not remove an open file
+                    lock.unlink(missing_ok=True)
+                    with suppress(OSError):  # what is not a job's is not ours to remove
+                        self.path.rmdir()
 
 
 class Ledger:

@@ -201,7 +201,7 @@ def _identity(job: Job, inputs: Inputs, folder: Path, manifest: Manifest) -> Ide
         inputs=inputs.digests(),
         model=f"{manifest.name}@{manifest.version}",
         bundle=hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
-        read=msgspec.to_builtins(job.read),
+        read=job.read,
         chunk_size=job.chunk_size,
         explain=job.explain,
     )
