@@ -180,6 +180,22 @@ def add_model(
     out.print(f"added {added.name}: {added}", markup=False)
 
 
+def _add_pipeline(source: Path, name: str | None, trust_pickle: bool, labels: str | None, dev: Path | None) -> Path:
+    from compersion_nlp.corpus import gold, read_corpus
+    from compersion_nlp.decision import fit_decision
+    from compersion_nlp.scorers.pipeline import add_pipeline, read_pipeline
+    from compersion_nlp.tagger import window_logits
+
+    names = tuple(label.strip() for label in labels.split(",")) if labels else None
+    scorer = read_pipeline(source, trust_pickle, names)
+    decision = None
+    if dev is not None:
+        corpus = read_corpus(dev)
+        marks = gold(corpus.annotations, scorer.labels, corpus.labels)
+        decision = fit_decision(scorer.labels, window_logits(scorer, corpus.texts, None), marks)
+    return add_pipeline(scorer, name or source.stem.lower(), decision=decision)
+
+
 @app.command("promote")
 def promote_model(name: Annotated[str, typer.Argument(help="The bundle that is to be loaded by default.")]) -> None:
     """Make a bundle the default of this user account.
