@@ -32,6 +32,7 @@ from compersion_nlp.records import Annotation
 # reach 0.64 to 1.0, and passages that have nothing to do with each other stay under 0.4.
 NEAR_DUPLICATE = 0.6
 SHORTEST_SIGN = 4  # words; a shorter phrase of the scheme is anybody's
+MEGABYTES = 64  # of likenesses held at a time
 
 StanceCounts = dict[str, dict[str, int]]
 
@@ -168,7 +169,7 @@ def _alike(texts: Sequence[str]) -> Iterator[tuple[int, int, float]]:
     weights = TfidfVectorizer(analyzer="char", ngram_range=(5, 5), lowercase=False, dtype=np.float32)
     vectors = weights.fit_transform([f"    {text}    " for text in texts])
     start = 0
-    for distances in pairwise_distances_chunked(vectors, metric="cosine"):
+    for distances in pairwise_distances_chunked(vectors, metric="cosine", working_memory=MEGABYTES):
         likeness = 1 - distances
         for row, column in zip(*np.nonzero(likeness >= NEAR_DUPLICATE), strict=True):
             if start + row < column:
