@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 
 from compersion_nlp.errors import BadInput
@@ -43,7 +43,10 @@ def writable(path: Path) -> Iterator[None]:
 
 
 class Replacement:
-    """A new file beside ``target``. Until ``commit`` whatever stands at the target is left as it is."""
+    """A new file beside ``target``. Until ``commit`` whatever stands at the target is left as it is.
+
+    Its name follows from the target's, so that the next run replaces what a killed one left behind.
+    """
 
     def __init__(self, target: Path) -> None:
         target = Path(os.path.realpath(target))  # behind a link, the file it leads to is replaced
@@ -53,8 +56,9 @@ class Replacement:
             if rest.exists():
                 raise BadInput(f"{target} is in use: {rest.name} stands beside it.", "Close the program that has it.")
         self._target = target
-        self.path = target.with_name(f".compersion-{secrets.token_hex(8)}.part")
+        self.path = target.with_name(f".compersion-{blake2b(os.fsencode(target.name), digest_size=8).hexdigest()}.part")
         with writable(target):
+            self.path.unlink(missing_ok=True)
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
             if target.exists():
                 shutil.copymode(target, self.path)
