@@ -86,6 +86,7 @@ class _Run:
                     f"{self._job.output} is the finished output of another job: {change}",
                     "Start anew with --overwrite, or choose another output.",
                 )
+            self._work.clear()  # of what a kill in the last moment left
             return account
         self._work.begin(msgspec.json.encode(self._identity))
         return None
