@@ -6,8 +6,10 @@ An engine is a class that takes the number of workers; it enters by the entry po
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+SECONDS_AN_ORPHAN_LIVES = 1.0
 IN_FLIGHT = 3  # items a worker: one at work, one waiting, one done and not yet taken
 
 # N workers are to use N cores: what computes in a worker must not start a thread for every core.
@@ -99,7 +102,7 @@ class Joblib:
 def _pool(workers: int) -> Iterator[Executor]:
     from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
-    pool: Executor = ProcessPoolExecutor(workers, initializer=_ignore_interrupts, env=ONE_THREAD)
+    pool: Executor = ProcessPoolExecutor(workers, initializer=_begin_worker, initargs=(os.getpid(),), env=ONE_THREAD)
     try:
         _start(pool)
         yield pool
@@ -122,11 +125,11 @@ def _start(pool: Executor) -> None:
     still importing. Only the main thread can set it, and only there is Ctrl-C raised.
     """
     if threading.current_thread() is not threading.main_thread():
-        pool.submit(_ignore_interrupts)
+        pool.submit(_nothing)
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        pool.submit(_ignore_interrupts)
+        pool.submit(_nothing)
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -138,5 +141,18 @@ def _kill(pool: Any) -> None:
         process.terminate()
 
 
-def _ignore_interrupts() -> None:
+def _begin_worker(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.name == "posix":
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """Ends this worker soon after its parent was killed; the pool would let it wait for work for ever."""
+    while os.getppid() == parent:
+        time.sleep(SECONDS_AN_ORPHAN_LIVES)
+    os._exit(1)
+
+
+def _nothing() -> None:
+    """Is what a worker is started with."""

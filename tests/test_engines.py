@@ -136,3 +136,31 @@ def test_an_interrupt_of_the_whole_group_reaches_the_parent_alone():
     out, err = child.communicate(timeout=20)
     assert out.endswith("stopped\n")
     assert err == ""
+
+
+def test_workers_do_not_outlive_a_parent_that_was_killed():
+    script = textwrap.dedent("""
+        import os, signal
+        from compersion_nlp.engines import Joblib
+        def pid(number):
+            return os.getpid()
+        for worker in Joblib(1).map(pid, range(10)):
+            print(worker, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    ended = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    worker = int(ended.stdout)
+    for _ in range(50):
+        if not is_alive(worker):
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker is still there")
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

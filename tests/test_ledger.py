@@ -5,9 +5,13 @@ import sys
 
 import pytest
 
+from compersion_nlp.batch.job import Identity, InputDigest
 from compersion_nlp.batch.ledger import WorkFolder, write_synced
 from compersion_nlp.batch.reader import Part
 from compersion_nlp.errors import BadInput
+from compersion_nlp.sources import ReadOptions
+
+IDENTITY = Identity((InputDigest("a.csv", "0" * 64),), "m@1", "1" * 64, ReadOptions(id_column="id"), 4, True)
 
 
 def part(chunk, data=b'{"number":1,"rejected":"x"}\n'):
@@ -21,7 +25,7 @@ def part(chunk, data=b'{"number":1,"rejected":"x"}\n'):
 def work(tmp_path):
     folder = WorkFolder(tmp_path / "out.csv")
     with folder.locked():
-        folder.begin(b"{}")
+        folder.begin(IDENTITY)
         yield folder
 
 
@@ -104,7 +108,7 @@ def test_a_folder_without_identity_holds_no_job(work):
 def test_a_finished_job_leaves_no_folder(tmp_path):
     work = WorkFolder(tmp_path / "out.csv")
     with work.locked():
-        work.begin(b"{}")
+        work.begin(IDENTITY)
         fill(work)
         work.clear()
     assert list(tmp_path.iterdir()) == []
@@ -113,8 +117,8 @@ def test_a_finished_job_leaves_no_folder(tmp_path):
 def test_an_unfinished_job_keeps_its_folder(tmp_path):
     work = WorkFolder(tmp_path / "out.csv")
     with work.locked():
-        work.begin(b'{"a": 1}')
-    assert work.identity() == b'{"a": 1}'
+        work.begin(IDENTITY)
+    assert work.identity() == IDENTITY
 
 
 def test_a_folder_with_something_of_somebody_else_is_left_alone(tmp_path):
@@ -122,7 +126,7 @@ def test_a_folder_with_something_of_somebody_else_is_left_alone(tmp_path):
     work.path.mkdir()
     (work.path / "diary.txt").write_text("mine")
     with pytest.raises(BadInput, match=r"holds 'diary.txt', which no job puts there.\nMove that folder"), work.locked():
-        work.begin(b"{}")
+        work.begin(IDENTITY)
     assert (work.path / "diary.txt").read_text() == "mine"
 
 
@@ -145,3 +149,10 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         write_synced(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("identity", [b"", b"{}", b'{"inputs": [], "of": "another version"}'])
+def test_an_identity_of_another_version_is_told(work, identity):
+    (work.path / "job.json").write_bytes(identity)
+    with pytest.raises(BadInput, match=r"not the identity of a job of this version: .*\nStart anew with --overwrite"):
+        work.identity()

@@ -18,6 +18,7 @@ from typing import IO
 
 import msgspec
 
+from compersion_nlp.batch.job import Identity
 from compersion_nlp.batch.reader import Line, Part
 from compersion_nlp.errors import BadInput
 
@@ -54,15 +55,21 @@ class WorkFolder:
         """Whether there is a job to resume."""
         return self._identity.exists()
 
-    def begin(self, identity: bytes) -> None:
+    def begin(self, identity: Identity) -> None:
         """Empties the folder for a job of this identity."""
         self.clear()
         (self.path / PARTS).mkdir()
-        write_synced(self._identity, identity)
+        write_synced(self._identity, msgspec.json.encode(identity))
 
-    def identity(self) -> bytes:
-        """Returns what ``begin`` was given."""
-        return self._identity.read_bytes()
+    def identity(self) -> Identity:
+        """Returns what ``begin`` was given; raises BadInput if this version cannot read it."""
+        try:
+            return msgspec.json.decode(self._identity.read_bytes(), type=Identity)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadInput(
+                f"{self._identity} is not the identity of a job of this version: {error}.",
+                "Start anew with --overwrite.",
+            ) from None
 
     def ledger(self) -> Ledger:
         """Opens the ledger, with the chunks that are done; a part that is missing or damaged is not."""

@@ -75,7 +75,7 @@ class _Run:
     def _begin(self) -> Account | None:
         """Makes or takes up the work folder; returns the account if the job is finished already."""
         if self._work.unfinished and self._job.resume:
-            began = msgspec.json.decode(self._work.identity(), type=Identity)
+            began = self._work.identity()
             if (change := began.change(self._identity)) is not None:
                 raise BadInput(f"This job cannot be resumed: {change}", "Start anew with --overwrite.")
             return None
@@ -88,7 +88,7 @@ class _Run:
                 )
             self._work.clear()  # of what a kill in the last moment left
             return account
-        self._work.begin(msgspec.json.encode(self._identity))
+        self._work.begin(self._identity)
         return None
 
     def _read(self, ledger: Ledger) -> Progress:
