@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,10 @@ class ParquetWriter:
 
     def discard(self) -> None:
         """Lets go of the file."""
-        self._file.close()
+        with suppress(OSError, pa.ArrowException):
+            self._writer.close()
+        with suppress(OSError):
+            self._file.close()
 
 
 def _source_type(name: str, schema: Any) -> Any:

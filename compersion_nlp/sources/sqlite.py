@@ -24,7 +24,10 @@ class SqliteFile:
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self._path = path
         with _opened(path) as connection:
-            self._query = options.query or _select(connection, _find_table(connection, options.table, path))
+            if options.query is None:
+                self._query = _select(connection, _find_table(connection, options.table, path))
+            else:
+                self._query = options.query
             found = connection.execute(self._query).description
         if found is None:
             raise BadInput(f"{path}: the query returns no rows: {self._query}", "Give a query that selects rows.")

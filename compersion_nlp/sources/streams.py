@@ -105,12 +105,9 @@ def readable(path: Path) -> Iterator[None]:
 class Text:
     """The lines of an opened text; bytes that are not valid text become surrogates on the way."""
 
-    def __init__(self, path: Path, stream: io.BufferedReader, encoding: str, newline: str | None) -> None:
-        self.path = path
-        self.encoding = find_encoding(stream.peek(4), encoding)
-        # The utf-16 and utf-32 decoders have no escape for single bytes, but let lone surrogates pass.
-        self.errors = "surrogatepass" if self.encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
-        self._wrapper = io.TextIOWrapper(cast(IO[bytes], stream), self.encoding, self.errors, newline)
+    def __init__(self, path: Path, wrapper: io.TextIOWrapper) -> None:
+        self.path, self._wrapper = path, wrapper
+        self.encoding = wrapper.encoding
 
     def lines(self) -> Iterator[str]:
         """Yields the lines with their ends, without a byte order mark."""
@@ -127,7 +124,7 @@ class Text:
 
     def rejected(self, number: int, raw: str, where: str = "") -> Rejected:
         """Returns the rejection of a row that is not valid in the encoding, with its exact bytes."""
-        return rejected_bytes(number, raw.encode(self.encoding, self.errors), self.encoding, where)
+        return rejected_bytes(number, raw.encode(self.encoding, self._wrapper.errors or "strict"), self.encoding, where)
 
 
 def rejected_bytes(number: int, raw: bytes, encoding: str, where: str = "") -> Rejected:
@@ -143,11 +140,15 @@ def rejected_bytes(number: int, raw: bytes, encoding: str, where: str = "") -> R
 def open_text(path: Path, encoding: str, newline: str | None) -> Iterator[Text]:
     """Opens a file as lines of text; ``newline`` is that of ``io.TextIOWrapper``."""
     with open_bytes(path) as stream:
+        found = find_encoding(stream.peek(4), encoding)
+        # The utf-16 and utf-32 decoders have no escape for single bytes, but let lone surrogates pass.
+        errors = "surrogatepass" if found.startswith(("utf-16", "utf-32")) else "surrogateescape"
         try:
-            yield Text(path, stream, encoding, newline)
+            with io.TextIOWrapper(cast(IO[bytes], stream), found, errors, newline) as wrapper:
+                yield Text(path, wrapper)
         except UnicodeError as error:
             raise BadInput(
-                f"{path} cannot be read as {encoding}: {error}.", "Name its encoding, for example utf-8 or cp1252."
+                f"{path} cannot be read as {found}: {error}.", "Name its encoding, for example utf-8 or cp1252."
             ) from None
 
 
