@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
+from scipy.sparse import hstack
 
 from compersion_nlp.errors import BadBundle, BadConfig
 from compersion_nlp.scorers.linear import FEATURES, WEIGHTS, load, normalise
@@ -87,6 +88,13 @@ def test_loading_and_scoring_need_neither_scikit_learn_nor_spacy(saved):
     assert ran.stdout.strip() == "[]"
 
 
+def test_a_texts_row_is_the_same_to_the_last_digit_whatever_stands_beside_it(scorer):
+    texts = [" ".join(TEXTS[: size % 8 + 1]) + " bus" * size for size in range(60)]
+    together = scorer.score(texts)
+    for row, text in enumerate(texts):
+        assert np.array_equal(scorer.score(["", text, *texts[row:], ""])[1], together[row])
+
+
 def test_typographic_and_plain_apostrophes_score_alike(scorer):
     curly, plain = scorer.score(["I don’t know", "I DON'T know"])
     assert np.array_equal(curly, plain)
@@ -119,6 +127,22 @@ def test_texts_without_any_features_still_make_a_scorer(tmp_path):
     scorer = fit(Options(), ["", " "], np.array([[1], [0]], np.float32), ("joy",), seed=0)
     scorer.save(tmp_path)
     assert np.array_equal(load(tmp_path, ("joy",)).score(["a", ""]), scorer.score(["a", ""]))
+
+
+def test_columns_that_tell_nothing_apart_still_make_a_scorer():
+    gold = np.array([[1], [1], [0], [0]], np.float32)
+    scorer = fit(Options(), ["same words"] * 4, gold, ("joy",), seed=0)
+    assert scorer.score(["same words"])[0, 0] == pytest.approx(0, abs=1e-3)
+
+
+def test_the_ratios_can_be_left_out():
+    from sklearn.linear_model import LogisticRegression
+
+    options = Options(min_df=1, ratio_power=0, class_weight=None)
+    scorer = fit(options, TEXTS, GOLD, LABELS, seed=1)
+    rows = hstack(scorer.tfidf.blocks(TEXTS), format="csr")
+    plain = LogisticRegression(C=options.C, solver="liblinear").fit(rows, GOLD[:, 1])
+    assert scorer.score(TEXTS)[:, 1] == pytest.approx(plain.decision_function(rows), abs=1e-3)
 
 
 def test_the_most_frequent_n_grams_are_kept():

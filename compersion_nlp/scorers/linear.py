@@ -128,12 +128,14 @@ class TfIdf:
         return self._weigh(words, self.idf[:split]), self._weigh(chars, self.idf[split:])
 
     def _weigh(self, counts: csr_array, idf: npt.NDArray[np.float32]) -> csr_array:
-        values = 1 + np.log(counts.data) if self.features.sublinear_tf else counts.data
-        values = values * idf[counts.indices]
-        squares = np.add.reduceat(np.append(values * values, np.float32(0)), counts.indptr[:-1])
+        # In double precision, because numpy's vectorised sums and logarithms depend in their last digit on where in
+        # the array a number stands, and a text's row must not depend on the texts beside it.
+        counted = counts.data.astype(np.float64)
+        values = (1 + np.log(counted) if self.features.sublinear_tf else counted) * idf[counts.indices]
         lengths = np.diff(counts.indptr)
-        norms = np.where(lengths > 0, np.sqrt(squares), np.float32(1))
-        counts.data = values / np.repeat(norms, lengths)
+        # reduceat gives an empty row some other row's number; it has no values to be divided by it.
+        squares = np.add.reduceat(np.append(values * values, 0.0), counts.indptr[:-1])
+        counts.data = (values / np.repeat(np.sqrt(squares), lengths)).astype(np.float32)
         return counts
 
 

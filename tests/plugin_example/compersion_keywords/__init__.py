@@ -1,0 +1,1 @@
+"""A scorer that looks for words, and a fitter that chooses them."""

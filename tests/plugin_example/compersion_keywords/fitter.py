@@ -1,0 +1,33 @@
+"""The fitter: for each label, the words that set its passages apart."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from compersion_keywords.scorer import KeywordScorer, words_of
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``most`` words a label are kept."""
+
+    most: int = 5
+
+
+def fit(
+    options: Options, texts: Sequence[str], gold: npt.NDArray[np.float32], labels: tuple[str, ...], seed: int
+) -> KeywordScorer:
+    """Returns a scorer fitted on texts and their gold, of shape (n, L): 1, 0 or nan for unknown."""
+    words = [words_of(text) for text in texts]
+    return KeywordScorer({label: _choose(words, gold[:, i], options.most) for i, label in enumerate(labels)})
+
+
+def _choose(words: list[set[str]], gold: npt.NDArray[np.float32], most: int) -> list[str]:
+    counts: Counter[str] = Counter()
+    for found, mark in zip(words, gold, strict=True):
+        if not np.isnan(mark):
+            counts.update(dict.fromkeys(found, 1 if mark else -1))
+    chosen = [(-count, word) for word, count in counts.items() if count > 0]
+    return [word for _, word in sorted(chosen)[:most]]
