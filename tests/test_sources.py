@@ -1,6 +1,7 @@
 """Opening inputs: formats, options, numbering, compression, digests."""
 
 import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,12 @@ def test_a_folder_is_no_csv_file_and_a_file_no_folder(tmp_path):
         open_source([tmp_path], ReadOptions(format="csv"))
     with pytest.raises(BadInput, match="is a file, not a folder"):
         open_source([write(tmp_path / "a.txt", "x")], ReadOptions(format="folder"))
+
+
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(BadInput, match=r"a\.csv is a pipe or device"):
+        open_source([tmp_path / "a.csv"])
 
 
 def test_a_compressed_parquet_file_is_refused(tmp_path):

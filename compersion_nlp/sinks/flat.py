@@ -8,6 +8,7 @@ where the label is not mentioned), and ``evidence`` and ``mentions`` as compact 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -34,15 +35,23 @@ def reserved_columns(labels: Iterable[str]) -> frozenset[str]:
     return frozenset(flat_columns((*SCHEME.names, *labels), explained=True))
 
 
+@lru_cache
+def _label_columns(labels: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((label, f"p_{label}", f"stance_{label}") for label in labels)
+
+
 def flatten(row: Mapping[str, Any], labels: Iterable[str], explained: bool) -> dict[str, Any]:
     """Returns the flat columns of a reading's row, as strings, floats and None."""
-    labels = tuple(labels)
+    names = _label_columns(tuple(labels))
     probabilities = row["probabilities"]
     flat: dict[str, Any] = {"felt": _JOINT.join(row["felt"]), "model": row["model"]}
-    flat |= {f"p_{label}": probabilities.get(label) for label in labels}
+    for label, probability, _ in names:
+        flat[probability] = probabilities.get(label)
     if explained:
         stances = row.get("stances")
-        flat |= {f"stance_{label}": stances.get(label) if stances else None for label in labels}
+        found = stances or {}
+        for label, _, stance in names:
+            flat[stance] = found.get(label)
         # A reading that was not explained has null here; one without any evidence has {}.
         flat["evidence"] = None if stances is None else _to_json(row["evidence"])
         flat["mentions"] = None if stances is None else _to_json(row["mentions"])

@@ -71,6 +71,8 @@ def _open(path: Path, options: ReadOptions) -> FileReader:
                 f"{path} is a folder, not a {options.format} file.", "Name the files in it, or leave the format out."
             )
         return Folder(path, options)
+    if not path.is_file():
+        raise BadInput(f"{path} is a pipe or device, which cannot be read twice.", "Save it to a file first.")
     if options.format == "folder":
         raise BadInput(f"{path} is a file, not a folder.", "Leave the format out to have it told by the suffix.")
     return _READERS[format_of(path, options.format, FORMATS)](path, options)

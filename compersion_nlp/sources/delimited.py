@@ -73,7 +73,10 @@ class DelimitedFile:
                 found[candidate] = header
             lines.give_back(0)
         if not found:
-            raise BadInput(f"{self._path} has no header row.", "The first row must name the columns.")
+            raise BadInput(
+                f"{self._path} has no header row that can be read.",
+                "The first row must name the columns, with every quote closed.",
+            )
         wanted = self._options.text_column
         best = max(found, key=lambda candidate: (wanted in found[candidate], len(found[candidate])))
         return found[best], best

@@ -58,7 +58,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             connection.text_factory = _decode
             connection.execute("PRAGMA trusted_schema = OFF")  # views run nothing that the file brings along
             yield connection
-    except (sqlite3.Error, sqlite3.Warning) as error:
+    except (sqlite3.Error, sqlite3.Warning, UnicodeError) as error:
         raise BadInput(
             f"{path} cannot be read as SQLite: {error}.",
             "Check that it is a SQLite database which no other program locks, and the query if there is one.",
