@@ -124,6 +124,11 @@ HOSTILE = {
     "no manifest": (lambda at: (at / MANIFEST).unlink(), "is no bundle: manifest.json cannot be read"),
     "symlink": (link, "holds 'card.md', which is not a regular file"),
     "pipe": (lambda at: os.mkfifo(at / "pipe"), "holds 'pipe', which is not a regular file"),
+    "manifest is a pipe": (lambda at: ((at / MANIFEST).unlink(), os.mkfifo(at / MANIFEST)), "is not a regular file"),
+    "manifest is a link": (
+        lambda at: ((at / MANIFEST).rename(at.parent / "m"), (at / MANIFEST).symlink_to(at.parent / "m")),
+        "manifest.json is not a regular file",
+    ),
     "sub-folder": (lambda at: (at / "sub").mkdir(), "holds 'sub', which is not a regular file"),
     "parent in a name": (renaming("../card.md"), r"\$.files names '../card.md'; allowed are plain names"),
     "parent as a name": (renaming(".."), r"\$.files names '..'"),
@@ -302,6 +307,12 @@ def test_a_scorer_with_other_labels_than_its_manifest_is_refused(folder, monkeyp
         open_bundle(folder)
 
 
+def test_a_loader_that_fails_in_its_own_way_is_a_bad_bundle(folder, monkeypatch):
+    monkeypatch.setattr("compersion_nlp.scorers.linear.load", lambda folder, labels: {}["weights"])
+    with pytest.raises(BadBundle, match="the scorer 'linear' cannot read its files: KeyError: 'weights'"):
+        open_bundle(folder)
+
+
 def test_a_name_is_searched_in_the_variables_stores_then_the_users_then_the_shipped(folder, stores):
     for store in reversed(stores):
         add_bundle(folder, store=store)
@@ -370,6 +381,12 @@ def test_adding_twice_is_refused(folder, stores):
     add_bundle(folder)
     with pytest.raises(BadBundle, match="already has a bundle 'tiny'"):
         add_bundle(folder)
+
+
+def test_a_name_is_free_again_when_its_folder_is_deleted(folder, stores):
+    shutil.rmtree(add_bundle(folder))
+    add_bundle(folder)
+    assert load_bundle("tiny").manifest.name == "tiny"
 
 
 def test_a_spoilt_bundle_is_not_added(folder, stores):

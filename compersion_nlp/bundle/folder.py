@@ -24,7 +24,7 @@ from compersion_nlp.bundle.manifest import (
     write_manifest,
 )
 from compersion_nlp.decision import Decision
-from compersion_nlp.errors import BadBundle
+from compersion_nlp.errors import BadBundle, CompersionError
 from compersion_nlp.registry import SCORERS
 from compersion_nlp.scorers.protocol import SavableScorer, Scorer
 
@@ -62,7 +62,7 @@ def open_bundle(folder: Path, pin: str | None = None) -> Bundle:
             f"{folder / MANIFEST}: $.scorer is {manifest.scorer!r}, which is not installed.",
             f"Install the package that provides it. Installed: {', '.join(names)}.",
         )
-    scorer = SCORERS.get(manifest.scorer)(folder, manifest.labels)
+    scorer = _load_scorer(folder, manifest)
     _check_scorer_labels(scorer, manifest, folder)
     return Bundle(manifest, scorer, folder, digest)
 
@@ -119,6 +119,18 @@ def digest_file(path: Path) -> FileDigest:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return FileDigest(size=file.tell(), sha256=sha256)
+
+
+def _load_scorer(folder: Path, manifest: Manifest) -> Scorer:
+    load = SCORERS.get(manifest.scorer)
+    try:
+        scorer: Scorer = load(folder, manifest.labels)
+    except CompersionError:
+        raise
+    except Exception as error:  # a stranger's loader can fail in any way
+        found = f"{type(error).__name__}: {error}"
+        raise BadBundle(f"{folder}: the scorer {manifest.scorer!r} cannot read its files: {found}", WHOLE) from error
+    return scorer
 
 
 def _verify(folder: Path, pin: str | None) -> tuple[Manifest, str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+import stat
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -88,6 +89,8 @@ def read_manifest(folder: Path) -> tuple[Manifest, bytes]:
     """Returns the manifest of a bundle, checked in itself, and its bytes; raises BadBundle if it is not sound."""
     path = folder / MANIFEST
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):  # opening a pipe would wait for ever
+            raise BadBundle(f"{path} is not a regular file.", WHOLE)
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as error:

@@ -109,7 +109,7 @@ def add_bundle(folder: Path, name: str | None = None, store: Path | None = None)
     """
     name = _check_name(name or verify_bundle(folder).name)
     store = store or user_store()
-    if name in _read_index(store).bundles:
+    if name in _read_index(store).bundles and (store / name).exists():
         raise BadBundle(f"{store} already has a bundle {name!r}.", "Choose another name, or delete that folder first.")
     copy_bundle(folder, store / name)
     pin_bundle(store, name)
