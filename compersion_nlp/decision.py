@@ -97,7 +97,8 @@ def fit_decision(labels: Sequence[str], logits: Floats, gold: Floats) -> Decisio
     20 passages that carry it, or fewer than 20 that don't, takes the numbers of all labels pooled, and is provisional.
 
     >>> logits = np.repeat([[2.0], [1.0], [-1.0], [-2.0]], 20, axis=0)
-    >>> fit_decision(["joy"], logits, (logits > 0).astype(float)).by_label["joy"].threshold
+    >>> decision = fit_decision(["joy"], logits, (logits > 0).astype(float))
+    >>> round(decision.by_label["joy"].threshold, 6)
     0.5
     """
     expected = (len(logits), len(labels))
