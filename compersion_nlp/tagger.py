@@ -13,9 +13,10 @@ from compersion_nlp.bundle import Bundle, load_bundle
 from compersion_nlp.decision import Decision
 from compersion_nlp.evidence import Windowed, find_evidence
 from compersion_nlp.labels import FELT, SCHEME
+from compersion_nlp.lexicon import default_lexicon
 from compersion_nlp.records import Finding, Mention, Passage, Reading, Span
 from compersion_nlp.scorers.protocol import Scorer, Scores
-from compersion_nlp.stance import find_mentions, warm_up
+from compersion_nlp.stance import default_cues, find_mentions
 from compersion_nlp.text import bounded_memory, parse, sentences, windows
 
 PROBABILITY_DIGITS = 4  # what a reading keeps of a probability: the same in every format and on every machine
@@ -38,7 +39,6 @@ class Tagger:
         self.labels: tuple[str, ...] = bundle.manifest.labels
         self.model = f"{bundle.manifest.name}@{bundle.manifest.version}"
         self._decision = Decision(bundle.manifest.decision)
-        warm_up()
 
     def __repr__(self) -> str:
         return f"Tagger({self.model}, {len(self.labels)} labels)"
@@ -81,6 +81,7 @@ class Tagger:
         self, texts: Sequence[str], scored: Sequence[Scored], felt: npt.NDArray[np.bool_]
     ) -> tuple[list[tuple[Mention, ...]], list[dict[int, tuple[Span, ...]]]]:
         mentions, windowed = [], []
+        default_lexicon(), default_cues()  # compiled before the block, or they would not outlive it
         with bounded_memory():
             for text, (spans, logits), row in zip(texts, scored, felt, strict=True):
                 doc = parse(text)
