@@ -53,6 +53,13 @@ def test_an_entry_says_what_the_part_holds(work):
     assert entry.columns == {"text": ["str"]}
 
 
+def test_chunks_with_the_same_columns_hold_them_once(work):
+    fill(work)
+    with work.ledger() as ledger:
+        ledger.add(part(4))
+        assert len({id(entry.columns) for entry in ledger.entries()}) == 1
+
+
 def test_lines_come_in_the_order_of_the_chunks(work):
     with work.ledger() as ledger:
         ledger.add(part(2, b'{"number":2,"reading":{"felt":[]}}\n'))

@@ -118,7 +118,11 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self._parts = folder / PARTS
         path = folder / LEDGER
-        self._entries = {entry.chunk: entry for entry in _entries(path) if self._sound(entry)}
+        self._entries: dict[int, Entry] = {}
+        self._columns: dict[bytes, dict[str, list[str]]] = {}
+        for entry in _entries(path):
+            if self._sound(entry):
+                self._keep(entry)
         self._file = path.open("ab")
         sync_folder(folder)
 
@@ -154,7 +158,7 @@ class Ledger:
         self._file.write(msgspec.json.encode(entry) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._entries[entry.chunk] = entry
+        self._keep(entry)
         return entry
 
     def lines(self) -> Iterator[Line]:
@@ -162,6 +166,11 @@ class Ledger:
         decoder = msgspec.json.Decoder(Line)
         for chunk in sorted(self._entries):
             yield from decoder.decode_lines(self._part(chunk).read_bytes())
+
+    def _keep(self, entry: Entry) -> None:
+        # Most chunks of an input have the same columns: one copy of them is enough for all.
+        columns = self._columns.setdefault(msgspec.json.encode(entry.columns), entry.columns)
+        self._entries[entry.chunk] = msgspec.structs.replace(entry, columns=columns)
 
     def _part(self, chunk: int) -> Path:
         return self._parts / f"{chunk:06d}.jsonl"

@@ -169,7 +169,7 @@ def _resumable(work: WorkFolder) -> Iterator[None]:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise CompersionError(
-            f"{error.filename or work.path} could not be written: {error.strerror or error}.",
+            f"The job stopped at {error.filename or work.path}: {error.strerror or error}.",
             f"{'Free some space' if full else 'Check the disk and its permissions'}. {RESUME}",
         ) from error
 
