@@ -1,14 +1,11 @@
 """The linear scorer: TF-IDF of word and character n-grams, and one logistic regression a label.
 
-The features are those of scikit-learn's ``TfidfVectorizer`` (a test compares them), made here in one pass that
-looks each distinct word up once: faster, and without the second and a half that importing scikit-learn takes.
+The features are made by scikit-learn's vectorizers, rebuilt from their n-grams and weights: nothing is unpickled.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +15,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from compersion_nlp.errors import BadBundle
 from compersion_nlp.folding import fold
@@ -26,11 +24,7 @@ from compersion_nlp.scorers.protocol import Scores
 FEATURES, WEIGHTS = "features.json", "weights.safetensors"
 
 # One-letter words count ("I" is the word that tells whose feeling it is), and contractions are one word.
-_WORD = re.compile(r"\w+(?:'\w+)*")
-
-# Words whose character n-grams are remembered: a forum's vocabulary, some tens of megabytes.
-_REMEMBERED = 50_000
-_LONGEST_REMEMBERED = 40
+_WORD = r"\w+(?:'\w+)*"
 
 Length = Annotated[int, msgspec.Meta(ge=1, le=10)]
 
@@ -54,62 +48,16 @@ def normalise(text: str) -> str:
     return fold(text).lower()
 
 
-def word_ngrams(text: str, lengths: tuple[int, int]) -> Iterator[str]:
-    """Yields the word n-grams of a normalised text, shortest first, words joined by a space."""
-    words = _WORD.findall(text)
-    for length in range(lengths[0], lengths[1] + 1):
-        if length == 1:
-            yield from words
-        else:
-            yield from map(" ".join, zip(*(words[start:] for start in range(length)), strict=False))
+def word_vectorizer(lengths: tuple[int, int], **options: Any) -> TfidfVectorizer:
+    """Returns a vectorizer of word n-grams; ``options`` are scikit-learn's."""
+    return TfidfVectorizer(
+        ngram_range=lengths, token_pattern=_WORD, preprocessor=normalise, dtype=np.float32, **options
+    )
 
 
-def char_ngrams(word: str, lengths: tuple[int, int]) -> Iterator[str]:
-    """Yields the character n-grams of one word with a space on either side; a word shorter than n counts once."""
-    padded = f" {word} "
-    for length in range(lengths[0], lengths[1] + 1):
-        for start in range(max(1, len(padded) - length + 1)):
-            yield padded[start : start + length]
-        if length >= len(padded):
-            return
-
-
-class _Counter:
-    """Turns normalised texts into rows of counts."""
-
-    def __init__(self, features: Features) -> None:
-        self._features = features
-        self._words = {ngram: column for column, ngram in enumerate(features.words)}
-        self._chars = {ngram: column for column, ngram in enumerate(features.chars)}
-        self._seen: dict[str, list[int]] = {}
-
-    def words(self, texts: Sequence[str]) -> csr_array:
-        lengths, columns = self._features.word_ngrams, self._words
-        rows = [[columns[ngram] for ngram in word_ngrams(text, lengths) if ngram in columns] for text in texts]
-        return _counts(rows, len(columns))
-
-    def chars(self, texts: Sequence[str]) -> csr_array:
-        rows = [list(chain.from_iterable(map(self._word_columns, text.split()))) for text in texts]
-        return _counts(rows, len(self._chars))
-
-    def _word_columns(self, word: str) -> list[int]:
-        found = self._seen.get(word)
-        if found is None:
-            columns = self._chars
-            found = [columns[ngram] for ngram in char_ngrams(word, self._features.char_ngrams) if ngram in columns]
-            if len(word) <= _LONGEST_REMEMBERED:
-                if len(self._seen) >= _REMEMBERED:
-                    self._seen.clear()
-                self._seen[word] = found
-        return found
-
-
-def _counts(rows: list[list[int]], width: int) -> csr_array:
-    ends = np.cumsum([0, *map(len, rows)], dtype=np.int32)  # scikit-learn fits on 32-bit indices only
-    columns = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=ends[-1])
-    counts = csr_array((np.ones(len(columns), dtype=np.float32), columns, ends), shape=(len(rows), width))
-    counts.sum_duplicates()
-    return counts
+def char_vectorizer(lengths: tuple[int, int], **options: Any) -> TfidfVectorizer:
+    """Returns a vectorizer of character n-grams inside words; ``options`` are scikit-learn's."""
+    return TfidfVectorizer(ngram_range=lengths, analyzer="char_wb", preprocessor=normalise, dtype=np.float32, **options)
 
 
 class TfIdf:
@@ -118,25 +66,17 @@ class TfIdf:
     def __init__(self, features: Features, idf: npt.NDArray[np.float32]) -> None:
         self.features = features
         self.idf = idf
-        self._counter = _Counter(features)
+        self._words = word_vectorizer(
+            features.word_ngrams, sublinear_tf=features.sublinear_tf, vocabulary=features.words
+        )
+        self._chars = char_vectorizer(
+            features.char_ngrams, sublinear_tf=features.sublinear_tf, vocabulary=features.chars
+        )
+        self._words.idf_, self._chars.idf_ = np.split(idf, [len(features.words)])
 
     def blocks(self, texts: Sequence[str]) -> tuple[csr_array, csr_array]:
-        """Returns the float32 rows of ``texts`` for the word columns and for the character columns."""
-        normalised = [normalise(text) for text in texts]
-        split = len(self.features.words)
-        words, chars = self._counter.words(normalised), self._counter.chars(normalised)
-        return self._weigh(words, self.idf[:split]), self._weigh(chars, self.idf[split:])
-
-    def _weigh(self, counts: csr_array, idf: npt.NDArray[np.float32]) -> csr_array:
-        # In double precision, because numpy's vectorised sums and logarithms depend in their last digit on where in
-        # the array a number stands, and a text's row must not depend on the texts beside it.
-        counted = counts.data.astype(np.float64)
-        values = (1 + np.log(counted) if self.features.sublinear_tf else counted) * idf[counts.indices]
-        lengths = np.diff(counts.indptr)
-        # reduceat gives an empty row some other row's number; it has no values to be divided by it.
-        squares = np.add.reduceat(np.append(values * values, 0.0), counts.indptr[:-1])
-        counts.data = (values / np.repeat(np.sqrt(squares), lengths)).astype(np.float32)
-        return counts
+        """Returns the float32 rows of ``texts``, of which there is at least one: word columns, character columns."""
+        return self._words.transform(texts), self._chars.transform(texts)
 
 
 class LinearScorer:
@@ -161,6 +101,8 @@ class LinearScorer:
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Returns logits, float32 of shape (n, L)."""
+        if not texts:
+            return np.zeros((0, len(self._labels)), np.float32)  # scikit-learn refuses an empty list
         words, chars = self.tfidf.blocks(texts)
         split = words.shape[1]
         scores: Scores = words @ self.coefficients[:split] + chars @ self.coefficients[split:] + self.intercepts
@@ -188,8 +130,8 @@ def _read_features(path: Path) -> Features:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadBundle(f"{path} does not list the features of a linear scorer: {error}.", _AGAIN) from error
     for kind, ngrams in (("words", features.words), ("chars", features.chars)):
-        if len(set(ngrams)) != len(ngrams):
-            raise BadBundle(f"{path}: $.{kind} lists an n-gram twice.", _AGAIN)
+        if not ngrams or len(set(ngrams)) != len(ngrams):
+            raise BadBundle(f"{path}: $.{kind} lists no n-gram, or one twice.", _AGAIN)
     return features
 
 

@@ -10,8 +10,7 @@ References:
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -21,7 +20,7 @@ from scipy.sparse import csr_array, hstack
 from sklearn.linear_model import LogisticRegression
 
 from compersion_nlp.errors import BadConfig
-from compersion_nlp.scorers.linear import Features, Length, LinearScorer, TfIdf, char_ngrams, normalise, word_ngrams
+from compersion_nlp.scorers.linear import Features, Length, LinearScorer, TfIdf, char_vectorizer, word_vectorizer
 
 # Below this many positives or negatives a label has nothing to learn from, and its logit is constant.
 FEWEST = 2
@@ -65,28 +64,29 @@ def fit(
 
 
 def fit_tfidf(options: Options, texts: Sequence[str]) -> TfIdf:
-    """Returns the n-grams of ``texts`` with their smoothed inverse document frequencies."""
-    normalised = [normalise(text) for text in texts]
-    by_word = (word_ngrams(text, options.word_ngrams) for text in normalised)
-    by_char = (_text_chars(text, options) for text in normalised)
-    words, word_df = _choose(by_word, options.min_df, options.max_words)
-    chars, char_df = _choose(by_char, options.min_df, options.max_chars)
-    features = Features(options.word_ngrams, options.char_ngrams, options.sublinear_tf, words, chars)
-    frequencies = np.array(word_df + char_df, dtype=np.float64)
-    return TfIdf(features, (np.log((1 + len(texts)) / (1 + frequencies)) + 1).astype(np.float32))
+    """Returns the n-grams of ``texts`` with their smoothed inverse document frequencies.
 
-
-def _text_chars(text: str, options: Options) -> Iterator[str]:
-    for word in text.split():
-        yield from char_ngrams(word, options.char_ngrams)
-
-
-def _choose(documents: Iterable[Iterator[str]], min_df: int, most: int) -> tuple[tuple[str, ...], list[int]]:
-    """Returns the n-grams to keep, sorted, and the number of documents that hold each."""
-    frequencies = Counter(ngram for document in documents for ngram in set(document))
-    kept = sorted((-count, ngram) for ngram, count in frequencies.items() if count >= min_df)
-    chosen = sorted(ngram for _, ngram in kept[:most])
-    return tuple(chosen), [frequencies[ngram] for ngram in chosen]
+    Raises BadConfig if no n-gram stands in ``min_df`` passages.
+    """
+    shared = {"min_df": options.min_df, "sublinear_tf": options.sublinear_tf}
+    words = word_vectorizer(options.word_ngrams, max_features=options.max_words, **shared)
+    chars = char_vectorizer(options.char_ngrams, max_features=options.max_chars, **shared)
+    try:
+        words.fit(texts)
+        chars.fit(texts)
+    except ValueError as error:  # scikit-learn's word for an empty vocabulary
+        raise BadConfig(
+            f"No n-gram stands in {options.min_df} of the {len(texts)} passages to be fitted on.",
+            "Train on more passages, or lower min_df.",
+        ) from error
+    features = Features(
+        options.word_ngrams,
+        options.char_ngrams,
+        options.sublinear_tf,
+        tuple(words.get_feature_names_out().tolist()),
+        tuple(chars.get_feature_names_out().tolist()),
+    )
+    return TfIdf(features, np.concatenate([words.idf_, chars.idf_]).astype(np.float32))
 
 
 def _fit_label(
@@ -95,7 +95,7 @@ def _fit_label(
     known = np.flatnonzero(~np.isnan(gold))
     positives = int(gold[known].sum())
     negatives = len(known) - positives
-    if min(positives, negatives) < FEWEST or rows.shape[1] == 0:
+    if min(positives, negatives) < FEWEST:
         return np.zeros(rows.shape[1], dtype=np.float32), _prior(positives, negatives)
     regression = LogisticRegression(
         C=options.C, class_weight=options.class_weight, solver="liblinear", random_state=seed, max_iter=1000
