@@ -47,6 +47,13 @@ class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ends: tuple[Gives, ...]
 
 
+class Pseudo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Phrases that look like cues of whose feeling it is, or of how it stands, and are not."""
+
+    who: tuple[str, ...] = ()
+    how: tuple[str, ...] = ()
+
+
 class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a capitalised word is taken for the name of somebody who feels."""
 
@@ -57,14 +64,14 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CuesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The schema of ``cues.toml``; ``nothing`` holds the pseudo cues, ``own_words`` the writer's reports of their own speech."""
+    """The schema of ``cues.toml``; ``own_words`` holds the writer's reports of their own speech."""
 
     format: int
     rules: tuple[Rule, ...]
     names: Names
     stops: tuple[Stop, ...] = ()
     groups: dict[str, tuple[str, ...]] = {}
-    nothing: tuple[str, ...] = ()
+    pseudo: Pseudo = Pseudo()
     own_words: tuple[str, ...] = ()
 
 
@@ -84,7 +91,8 @@ class Modifier(NamedTuple):
             return False
         if hit.start <= self.start and self.end <= hit.end:
             return self.gives == "self"  # "I felt small" is about me, though the cue is part of it
-        return self.left <= hit.start < self.right if self.start <= hit.start else self.left < hit.end <= self.right
+        reaches = self.right > self.end or hit.end <= self.end
+        return self.left <= hit.start < self.right and reaches
 
     def distance(self, hit: Hit) -> tuple[int, int]:
         """Returns how far the cue stands from the mention; of two as far, the longer is nearer."""
@@ -106,11 +114,11 @@ class Cues:
             _check_rule(rule, f"{name}: rules[{number}]")
         self._verbs = frozenset(content.names.verbs)
         self._not_names = frozenset(content.names.not_names)
-        entries: list[tuple[str, Rule | Stop | None | Literal["own"]]] = []
+        entries: list[tuple[str, Rule | Stop | str]] = [(phrase, "own") for phrase in content.own_words]
+        entries += [(phrase, "who") for phrase in content.pseudo.who]
+        entries += [(phrase, "how") for phrase in content.pseudo.how]
         for part in (*content.rules, *content.stops):
             entries += [(phrase, part) for phrase in part.phrases]
-        entries += [(phrase, None) for phrase in content.nothing]
-        entries += [(phrase, "own") for phrase in content.own_words]
         self._parts = [part for _, part in entries]
         self._book = PhraseBook([phrase for phrase, _ in entries], content.groups, name)
 
@@ -189,13 +197,13 @@ def _stance(hit: Hit, modifiers: Iterable[Modifier]) -> str:
 
 def _unblocked(cues: list[tuple[Found, object]]) -> Iterator[tuple[Found, Rule]]:
     """Yields the cues that no pseudo cue holds, nor a longer cue of their kind."""
-    reach = {"who": -1, "how": -1, "nothing": -1}
-    for place, part in sorted(cues, key=lambda cue: (cue[0].start, -cue[0].end, cue[1] is not None)):
-        if part is None:
-            reach["nothing"] = max(reach["nothing"], place.end)
+    reach = {"who": -1, "how": -1, "own": -1}  # how far the longest cue of each kind goes
+    for place, part in sorted(cues, key=lambda cue: (cue[0].start, -cue[0].end, not isinstance(cue[1], str))):
+        if isinstance(part, str):
+            reach[part] = max(reach[part], place.end)
         elif isinstance(part, Rule):
             kind = "who" if part.gives in WHO else "how"
-            if place.end > max(reach[kind], reach["nothing"]):
+            if place.end > reach[kind]:
                 reach[kind] = place.end
                 yield place, part
 
