@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,11 @@ from compersion_nlp.errors import CompersionError, Interrupted
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
 
+WIDTH_OF_FILES = 160  # columns of a table that goes into a file or a pipe, where nobody set a width
+
 out = Console(highlight=False, soft_wrap=True)
+if not out.is_terminal and "COLUMNS" not in os.environ:
+    out.width = WIDTH_OF_FILES
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 # Control characters could drive the terminal: each is shown as its picture, one for one.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
 from compersion_nlp.cli.console import JsonOption, out, safe, warn
 from compersion_nlp.errors import BadConfig
+
+_LEADING_ZERO = re.compile(r"(?<!\d)0\.")
 
 if TYPE_CHECKING:
     from compersion_nlp.evaluate import Comparison, Evaluation, Table
@@ -68,9 +72,11 @@ def _show(result: Evaluation | Comparison) -> None:
 
 
 def _drawn(table: Table) -> RichTable:
-    drawn = RichTable(title=table.title, title_justify="left")
+    """Returns the table drawn narrow enough for a terminal of 80 columns."""
+    drawn = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=0, show_edge=False)
     for column, name in enumerate(table.header):
-        drawn.add_column(name, justify="left" if column < table.names else "right", no_wrap=column < table.names)
+        is_name = column < table.names
+        drawn.add_column(name, justify="left" if is_name else "right", no_wrap=is_name)
     for row in table.rows:
-        drawn.add_row(*(safe(cell) for cell in row))
+        drawn.add_row(*(_LEADING_ZERO.sub(".", safe(cell)) for cell in row))
     return drawn

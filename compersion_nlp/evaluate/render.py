@@ -57,7 +57,7 @@ def markdown_table(table: Table) -> str:
 
 
 def _label_table(result: Evaluation) -> Table:
-    header = ("label", "gold", "decided", "precision", "recall", "F1", "F1 95 %", "AP", "AP 95 %", "Brier", "ECE")
+    header = ("label", "gold", "read", "prec.", "recall", "F1", "F1 95 %", "AP", "AP 95 %", "Brier", "ECE")
     rows = (*result.labels, result.micro, result.macro)
     return Table("Labels", header, tuple(_label_cells(row) for row in rows))
 
@@ -79,7 +79,7 @@ def _label_cells(row: Row) -> tuple[str, ...]:
 
 
 def _slice_table(result: Evaluation) -> Table:
-    header = ("slice", "", "passages", "gold", "precision", "recall", "micro F1", "95 %", "macro F1", "false alarm")
+    header = ("slice", "", "texts", "gold", "prec.", "recall", "micro F1", "95 %", "macro F1", "false alarm")
     return Table("Slices", header, tuple(_slice_cells(row) for row in result.slices), names=2)
 
 
@@ -110,6 +110,7 @@ def _evaluation_notes(result: Evaluation) -> Iterator[str]:
         f"{result.passages} passages in {result.groups} groups; intervals: 95 % percentile bootstrap by group, "
         f"{result.resamples} resamples, seed {result.seed}; ECE over {result.calibration_bins} bins of equal width."
     )
+    yield "gold: passages that carry the label; read: passages in which the model reads it; AP: average precision."
     if any(row.provisional for row in result.labels):
         yield f"{PROVISIONAL.strip()} provisional: calibrated on too few examples to trust its probabilities."
     if result.without_gold:
@@ -149,4 +150,4 @@ def _figure(value: float, digits: int = 2) -> str:
 
 
 def _interval(bounds: Interval | None) -> str:
-    return UNDEFINED if bounds is None else f"{bounds.low:.2f} to {bounds.high:.2f}"
+    return UNDEFINED if bounds is None else f"{bounds.low:.2f}–{bounds.high:.2f}"
