@@ -107,9 +107,9 @@ def find_slices(predictions: Predictions) -> Iterator[tuple[str, str, Mask]]:
     yield from _by_value("manner", manners, sorted(set(manners) - {""}))
     felt = np.array([bool(annotation.felt) for annotation in predictions.annotations])
     opposed = np.array([_holds_opposites(annotation.felt) for annotation in predictions.annotations])
-    for name, mask in (("opposites together", opposed), ("nothing felt", ~felt)):
+    for name, mask in (("opposites together", opposed), ("nothing", ~felt)):
         if mask.any():
-            yield "content", name, mask
+            yield "felt", name, mask
 
 
 def _by_value(family: str, values: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str, Mask]]:
