@@ -21,7 +21,7 @@ MAX_SCOPE = 60
 
 Gives = Literal["self", "other", "general", "felt", "past", "denied", "hypothetical"]
 WHO = frozenset(("self", "other", "general"))  # whose feeling it is: the nearest cue says
-HOW = ("felt", "hypothetical", "past", "denied")  # how it stands: the first of these that any cue says
+HOW = ("past", "felt", "hypothetical", "denied")  # how it stands: the first of these that any cue says
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,7 +173,7 @@ class Cues:
         """Yields the capitalised words that a verb of being or feeling follows, each with its scope."""
         for number in range(len(tokens) - 1):
             shape = tokens.shapes[number]
-            if not (shape[:1].isupper() and shape[1:].islower() and shape.isalpha()):
+            if not (shape.istitle() and shape.isalpha()):
                 continue
             if tokens.lower[number + 1] in self._verbs and tokens.lower[number] not in self._not_names:
                 opens = number == 0 or not tokens.shapes[number - 1].isalnum()
