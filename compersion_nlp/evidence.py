@@ -52,11 +52,13 @@ def find_evidence(
 ) -> list[dict[int, tuple[Span, ...]]]:
     """Returns, for each passage, the column of each felt label with the sentences that carry it.
 
+    Looked at are the windows in which the label would be decided felt.
+
     A sentence carries a label if it would be decided felt on its own, or if the window would not be
     without it, and leaving it out costs about as much as leaving out the costliest one does. There
     is always at least one.
     """
-    probes = [probe for index, passage in enumerate(passages) for probe in _probes(index, passage)]
+    probes = [probe for index, passage in enumerate(passages) for probe in _probes(decision, index, passage)]
     alone, without = _score_parts(scorer, passages, probes)
     found: list[dict[int, list[Span]]] = [{} for _ in passages]
     row = 0
@@ -71,12 +73,13 @@ def find_evidence(
     return [{column: tuple(sorted(spans)) for column, spans in labels.items()} for labels in found]
 
 
-def _probes(index: int, passage: Windowed) -> list[_Probe]:
+def _probes(decision: Decision, index: int, passage: Windowed) -> list[_Probe]:
     columns_of: dict[int, list[int]] = {}
+    decided = decision.decide(decision.probabilities(passage.logits))
     for column in passage.felt:
-        surest = np.argsort(-passage.logits[:, column], kind="stable")[:MOST_WINDOWS]
-        for window in surest:
-            columns_of.setdefault(int(window), []).append(column)
+        surest, *next_ones = np.argsort(-passage.logits[:, column], kind="stable")[:MOST_WINDOWS].tolist()
+        for window in (surest, *(window for window in next_ones if decided[window, column])):
+            columns_of.setdefault(window, []).append(column)
     return [
         _Probe(index, window, tuple(columns), parts)
         for window, columns in sorted(columns_of.items())
