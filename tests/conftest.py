@@ -1,4 +1,6 @@
-"""A bundle that costs nothing, and a tagger that reads it."""
+"""What all tests share: no network, a store of their own, a bundle that costs nothing and a tagger that reads it."""
+
+import socket
 
 import pytest
 
@@ -8,6 +10,28 @@ from compersion_nlp.records import Finding, Reading, Span
 
 LABELS = ("compersion", "joy")
 EVEN = LabelDecision(slope=1.0, intercept=0.0, threshold=0.5, positives=100, provisional=False)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Fails a test that connects to anything but a socket of this machine's file system."""
+    connect = socket.socket.connect
+
+    def refuse(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            raise AssertionError("a test opened a network connection")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch, tmp_path_factory):
+    """Keeps tests away from the user's own bundles; returns the empty store that they have instead."""
+    store = tmp_path_factory.mktemp("store") / "models"
+    monkeypatch.setattr("compersion_nlp.bundle.store.user_store", lambda: store)
+    monkeypatch.delenv("COMPERSION_MODELS", raising=False)
+    return store
 
 
 class NoScorer:
