@@ -102,6 +102,10 @@ class Lexicon:
         Where phrases of one label overlap, the longest counts. A phrase that a pseudo phrase of its
         label overlaps does not count, unless it is the longer one and holds the other whole.
         """
+        return _longest(self._hits(tokens))
+
+    def _hits(self, tokens: Tokens) -> Iterator[Hit]:
+        """Yields every phrase that no pseudo phrase blocks, overlapping ones too."""
         found = self._book.find(tokens)
         blocked: dict[int, list[tuple[Found, str | None]]] = defaultdict(list)
         for place in found:
@@ -109,9 +113,6 @@ class Lexicon:
             if sense.blocks:
                 for token in range(place.start, place.end):
                     blocked[token].append((place, sense.label))
-        return _longest(self._hits(found, blocked))
-
-    def _hits(self, found: Iterable[Found], blocked: dict[int, list[tuple[Found, str | None]]]) -> Iterator[Hit]:
         for place in found:
             label, weight, named, blocks = self._senses[place.phrase]
             if blocks or label is None:
@@ -130,7 +131,7 @@ class Lexicon:
         ['jealousy', 'joy']
         """
         tokens = Tokens(parse(text) if isinstance(text, str) else text)
-        return frozenset(hit.label for hit in self.find(tokens) if hit.named)
+        return frozenset(hit.label for hit in self._hits(tokens) if hit.named)
 
 
 def _outweighs(pseudo: Found, place: Found) -> bool:
@@ -180,7 +181,9 @@ def read_toml(source: str, schema: type[Schema], name: str) -> Schema:
     except msgspec.ValidationError as error:
         raise BadConfig(f"{name}: {error}.", "Compare with the file of that name in the package.") from None
     if raw["format"] != FORMAT:
-        raise BadConfig(f"{name}: format is {raw['format']!r}; this release reads format {FORMAT}.", "Upgrade the package.")
+        raise BadConfig(
+            f"{name}: format is {raw['format']!r}; this release reads format {FORMAT}.", "Upgrade the package."
+        )
     return content
 
 

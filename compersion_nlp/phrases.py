@@ -18,7 +18,7 @@ their gaps in one pass.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
 from typing import NamedTuple
@@ -89,8 +89,8 @@ class PhraseBook:
     """Phrases, compiled; ``find`` says where each of them stands in a text."""
 
     def __init__(self, phrases: Sequence[str], groups: Mapping[str, Sequence[str]], where: str = "phrases") -> None:
-        vocab = language().vocab
-        self._matcher = PhraseMatcher(vocab, attr="LOWER")
+        self._vocab = language().vocab
+        self._matcher = PhraseMatcher(self._vocab, attr="LOWER")
         self._gaps: list[tuple[int, ...]] = []
         self._uses: dict[int, list[tuple[int, int]]] = {}
         for number, phrase in enumerate(phrases):
@@ -101,12 +101,11 @@ class PhraseBook:
                     self._add(words, number, place)
 
     def _add(self, words: Words, number: int, place: int) -> None:
-        vocab = self._matcher.vocab
         name = " ".join(words)
-        key = vocab.strings.add(name)
+        key = self._vocab.strings.add(name)
         if key not in self._uses:
             self._uses[key] = []
-            self._matcher.add(name, [Doc(vocab, words=list(words))])
+            self._matcher.add(name, [Doc(self._vocab, words=list(words))])
         self._uses[key].append((number, place))
 
     def find(self, tokens: Tokens) -> list[Found]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Literal, NamedTuple
@@ -29,7 +29,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``looks`` is where the mention stands, seen from the cue; a mention around or inside which the
     cue stands is near in any direction. ``within`` is the scope in tokens. A cue that ``crosses``
-    is not held up by stops, nor by the ends of sentences.
+    is not held up by stops, nor by the ends of sentences. A ``final`` one, an answer, decides alone.
     """
 
     gives: Gives
@@ -38,6 +38,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     within: int = 8
     labels: tuple[str, ...] = ()
     crosses: bool = False
+    final: bool = False
 
 
 class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +85,7 @@ class Modifier(NamedTuple):
     left: int
     right: int
     labels: tuple[str, ...] = ()
+    final: bool = False
 
     def covers(self, hit: Hit) -> bool:
         """Returns whether the mention stands in the scope, and does not itself hold the cue."""
@@ -117,8 +119,8 @@ class Cues:
         entries: list[tuple[str, Rule | Stop | str]] = [(phrase, "own") for phrase in content.own_words]
         entries += [(phrase, "who") for phrase in content.pseudo.who]
         entries += [(phrase, "how") for phrase in content.pseudo.how]
-        for part in (*content.rules, *content.stops):
-            entries += [(phrase, part) for phrase in part.phrases]
+        parts: tuple[Rule | Stop, ...] = (*content.rules, *content.stops)
+        entries += [(phrase, part) for part in parts for phrase in part.phrases]
         self._parts = [part for _, part in entries]
         self._book = PhraseBook([phrase for phrase, _ in entries], content.groups, name)
 
@@ -149,7 +151,7 @@ class Cues:
                 left = max(place.start - rule.within, 0)
             if not rule.crosses:
                 left, right = _cut(stops[rule.gives], left, place.start, place.end, right)
-            yield Modifier(rule.gives, place.start, place.end, left, right, rule.labels)
+            yield Modifier(rule.gives, place.start, place.end, left, right, rule.labels, rule.final)
         for start, within in self._find_names(tokens):
             left, right = _cut(stops["other"], start, start, start + 1, start + 1 + within)
             yield Modifier("other", start, start + 1, left, right)
@@ -180,13 +182,14 @@ class Cues:
                 yield number, self._names.within_at_start if opens else self._names.within
 
 
-def _stance(hit: Hit, modifiers: Iterable[Modifier]) -> str:
+def _stance(hit: Hit, modifiers: Sequence[Modifier]) -> str:
     """Returns the stance that the cues around a mention give it.
 
     Someone else's feeling is theirs whether they feel it, deny it or are over it; what is imagined
     is imagined whoever it is about.
     """
-    modifiers = list(modifiers)
+    if final := [cue for cue in modifiers if cue.final]:
+        return min(final, key=lambda cue: cue.distance(hit)).gives
     whose = min((cue for cue in modifiers if cue.gives in WHO), key=lambda cue: cue.distance(hit), default=None)
     said = {cue.gives for cue in modifiers}
     how = next((gives for gives in HOW if gives in said), FELT)
@@ -196,14 +199,15 @@ def _stance(hit: Hit, modifiers: Iterable[Modifier]) -> str:
 
 
 def _unblocked(cues: list[tuple[Found, object]]) -> Iterator[tuple[Found, Rule]]:
-    """Yields the cues that no pseudo cue holds, nor a longer cue of their kind."""
-    reach = {"who": -1, "how": -1, "own": -1}  # how far the longest cue of each kind goes
+    """Yields the cues that no longer cue of their kind holds, and that begin inside no pseudo cue."""
+    reach = {"who": -1, "how": -1}  # how far the cues so far go
+    blocked = {"who": -1, "how": -1, "own": -1}  # how far the pseudo cues so far go
     for place, part in sorted(cues, key=lambda cue: (cue[0].start, -cue[0].end, not isinstance(cue[1], str))):
         if isinstance(part, str):
-            reach[part] = max(reach[part], place.end)
+            blocked[part] = max(blocked[part], place.end)
         elif isinstance(part, Rule):
             kind = "who" if part.gives in WHO else "how"
-            if place.end > reach[kind]:
+            if place.end > reach[kind] and place.start >= blocked[kind]:
                 reach[kind] = place.end
                 yield place, part
 

@@ -1,0 +1,45 @@
+"""Builds the rules scorer: nothing is fitted, the bundle gets the package's lexicon and cues, or the recipe's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from compersion_nlp.errors import BadConfig
+from compersion_nlp.lexicon import Lexicon, default_lexicon
+from compersion_nlp.scorers.rules import RulesScorer
+from compersion_nlp.stance import Cues, default_cues
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Files to use in place of the package's own ``lexicon.toml`` and ``cues.toml``."""
+
+    lexicon: str | None = None
+    cues: str | None = None
+
+
+def fit(
+    options: Options, texts: Sequence[str], gold: npt.NDArray[np.float32], labels: tuple[str, ...], seed: int
+) -> RulesScorer:
+    """Returns the scorer for ``labels``; texts, gold and seed change nothing.
+
+    Raises BadConfig if a file cannot be read, breaks its schema or lacks a label.
+    """
+    lexicon = Lexicon(_read(options.lexicon), options.lexicon) if options.lexicon else default_lexicon()
+    if missing := [label for label in labels if label not in lexicon.labels]:
+        raise BadConfig(f"The lexicon has no entry for {', '.join(missing)}.", "Add labels.<name> to it.")
+    cues = Cues(_read(options.cues), options.cues) if options.cues else default_cues()
+    return RulesScorer(labels, lexicon, cues)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(
+            f"{path} cannot be read: {error}.", "Name a TOML file in UTF-8, or leave the option out."
+        ) from error
