@@ -1,6 +1,7 @@
 """Stances of mentions: a table of sentences, what quotes and ends of sentences do, and hostile texts."""
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -233,7 +234,7 @@ def test_any_order_of_cues_gives_each_mention_one_stance(text):
     assert all(mention.stance in SCHEME.stance_names for mention in found)
     for label in {mention.label for mention in found}:
         spans = [mention.span for mention in found if mention.label == label]
-        assert all(one.end <= other.start for one, other in zip(spans, spans[1:], strict=False))
+        assert all(one.end <= other.start for one, other in pairwise(spans))
 
 
 @pytest.mark.parametrize(
