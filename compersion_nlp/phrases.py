@@ -123,7 +123,7 @@ class PhraseBook:
                     begin = before[0]
                 if place == len(gaps):
                     found.append(Found(number, begin, end))
-                else:
+                elif waiting.get((number, place), (0, -1))[1] != end:  # of two that end here, the longer
                     waiting[number, place] = (begin, end)
         return found
 

@@ -199,7 +199,10 @@ def _stance(hit: Hit, modifiers: Sequence[Modifier]) -> str:
 
 
 def _unblocked(cues: list[tuple[Found, object]]) -> Iterator[tuple[Found, Rule]]:
-    """Yields the cues that no longer cue of their kind holds, and that begin inside no pseudo cue."""
+    """Yields the cues that no longer cue of their kind holds, and that begin inside no pseudo cue.
+
+    A cue for some labels only holds up no other.
+    """
     reach = {"who": -1, "how": -1}  # how far the cues so far go
     blocked = {"who": -1, "how": -1, "own": -1}  # how far the pseudo cues so far go
     for place, part in sorted(cues, key=lambda cue: (cue[0].start, -cue[0].end, not isinstance(cue[1], str))):
@@ -208,7 +211,8 @@ def _unblocked(cues: list[tuple[Found, object]]) -> Iterator[tuple[Found, Rule]]
         elif isinstance(part, Rule):
             kind = "who" if part.gives in WHO else "how"
             if place.end > reach[kind] and place.start >= blocked[kind]:
-                reach[kind] = place.end
+                if not part.labels:
+                    reach[kind] = place.end
                 yield place, part
 
 
