@@ -3,10 +3,11 @@
 import csv
 import json
 import sys
+from pathlib import Path
 
-with open(sys.argv[1], encoding="utf-8", newline="") as file:
+with Path(sys.argv[1]).open(encoding="utf-8", newline="") as file:
     rows = list(csv.DictReader(file))
-with open("corpora/examples/forum.csv", encoding="utf-8", newline="") as file:
+with Path("corpora/examples/forum.csv").open(encoding="utf-8", newline="") as file:
     posts = {post["post_id"]: post for post in csv.DictReader(file)}
 
 assert len(rows) == 59, f"{len(rows)} rows"

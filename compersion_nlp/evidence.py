@@ -6,7 +6,7 @@ Jurafsky, 2016). It needs nothing of a scorer but ``score``, so any scorer gets 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,6 +16,9 @@ import numpy.typing as npt
 from compersion_nlp.decision import Decision
 from compersion_nlp.records import Span
 from compersion_nlp.scorers.protocol import Scorer, Scores
+from compersion_nlp.scoring import score_all
+
+Carries = npt.NDArray[np.bool_]
 
 # Each bound keeps a hostile text from costing more than a few hundred scorings.
 MOST_WINDOWS = 5  # windows of one passage that are looked into for one label, surest first
@@ -59,14 +62,8 @@ def find_evidence(
     is always at least one.
     """
     probes = [probe for index, passage in enumerate(passages) for probe in _probes(decision, index, passage)]
-    alone, without = _score_parts(scorer, passages, probes)
     found: list[dict[int, list[Span]]] = [{} for _ in passages]
-    row = 0
-    for probe in probes:
-        rows = slice(row, row + len(probe.parts))
-        row = rows.stop
-        logits = passages[probe.passage].logits[probe.window]
-        carries = _carries(decision, logits, alone[rows], without[rows])
+    for probe, carries in zip(probes, _weigh(scorer, decision, passages, probes), strict=True):
         for column in probe.columns:
             spans = [part for part, carried in zip(probe.parts, carries[:, column], strict=True) if carried]
             found[probe.passage].setdefault(column, []).extend(spans)
@@ -98,22 +95,36 @@ def _parts(passage: Windowed, window: Span) -> tuple[Span, ...]:
     return tuple(Span(inside[first].start, inside[last - 1].end) for first, last in pairwise(edges))
 
 
-def _score_parts(scorer: Scorer, passages: Sequence[Windowed], probes: Sequence[_Probe]) -> tuple[Scores, Scores]:
-    alone, without = [], []
+def _weigh(
+    scorer: Scorer, decision: Decision, passages: Sequence[Windowed], probes: Sequence[_Probe]
+) -> Iterator[Carries]:
+    """Yields for each probe which part carries which label; a window of one part needs no scoring."""
+    divided = [probe for probe in probes if len(probe.parts) > 1]
+    alone = score_all(scorer, [part.of(passages[probe.passage].text) for probe in divided for part in probe.parts])
+    without = score_all(scorer, [text for probe in divided for text in _left_over(passages[probe.passage], probe)])
+    row = 0
     for probe in probes:
-        text, window = passages[probe.passage].text, passages[probe.passage].windows[probe.window]
-        for part in probe.parts:
-            alone.append(part.of(text))
-            without.append(text[window.start : part.start] + " " + text[part.end : window.end])
-    return scorer.score(alone), scorer.score(without)
+        if len(probe.parts) == 1:
+            yield np.ones((1, len(decision.labels)), np.bool_)
+            continue
+        rows = slice(row, row + len(probe.parts))
+        row = rows.stop
+        yield _carries(decision, passages[probe.passage].logits[probe.window], alone[rows], without[rows])
 
 
-def _carries(decision: Decision, logits: Scores, alone: Scores, without: Scores) -> npt.NDArray[np.bool_]:
+def _left_over(passage: Windowed, probe: _Probe) -> Iterator[str]:
+    """Yields the window's text without each of its parts."""
+    text, window = passage.text, passage.windows[probe.window]
+    for part in probe.parts:
+        yield text[window.start : part.start] + " " + text[part.end : window.end]
+
+
+def _carries(decision: Decision, logits: Scores, alone: Scores, without: Scores) -> Carries:
     """Returns which part carries which label, bool of shape (parts, L), from logits of the same shape."""
     cost = logits - without
     decided_alone = decision.decide(decision.probabilities(alone))
     lost_without = ~decision.decide(decision.probabilities(without))
     costly = cost >= LEAST_SHARE * cost.max(axis=0)
-    carries: npt.NDArray[np.bool_] = (decided_alone | lost_without) & costly & (cost > 0)
+    carries: Carries = (decided_alone | lost_without) & costly & (cost > 0)
     costliest = cost == cost.max(axis=0)
     return np.where(carries.any(axis=0), carries, costliest)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple, TypeVar
 
@@ -21,6 +21,7 @@ from compersion_nlp.phrases import Found, PhraseBook, Tokens
 from compersion_nlp.text import parse
 
 FORMAT = 1
+COMPILED_KEPT = 4  # compiling takes a second or two
 Schema = TypeVar("Schema", bound=msgspec.Struct)
 
 
@@ -192,7 +193,17 @@ def _check_label(label: str, name: str) -> None:
         raise BadConfig(f"{name}: labels.{label} is no label of the scheme.", f"Labels: {', '.join(SCHEME.names)}.")
 
 
-@cache
+@lru_cache(maxsize=COMPILED_KEPT)
+def compile_lexicon(source: str, name: str = "lexicon.toml") -> Lexicon:
+    """Returns the lexicon of a source; the last few are kept, since a bundle's is mostly the package's own."""
+    return Lexicon(source, name)
+
+
 def default_lexicon() -> Lexicon:
-    """Returns the package's own lexicon, compiled once."""
-    return Lexicon(files("compersion_nlp").joinpath("lexicon.toml").read_text("utf-8"))
+    """Returns the package's own lexicon."""
+    return compile_lexicon(_default_source())
+
+
+@cache
+def _default_source() -> str:
+    return files("compersion_nlp").joinpath("lexicon.toml").read_text("utf-8")

@@ -15,12 +15,11 @@ from compersion_nlp.evidence import Windowed, find_evidence
 from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.lexicon import default_lexicon
 from compersion_nlp.records import Finding, Mention, Passage, Reading, Span
-from compersion_nlp.scorers.protocol import Scorer, Scores
+from compersion_nlp.scoring import Scored, aggregate, score_windows, window_logits
 from compersion_nlp.stance import default_cues, find_mentions
-from compersion_nlp.text import bounded_memory, parse, sentences, windows
+from compersion_nlp.text import bounded_memory, parse, sentences
 
 PROBABILITY_DIGITS = 4  # what a reading keeps of a probability: the same in every format and on every machine
-SCORED_AT_ONCE = 1024  # windows a call to the scorer, so that memory does not grow with a long text
 
 
 def load(name_or_path: str | Path | None = None) -> Tagger:
@@ -116,30 +115,3 @@ def _stance_of(mentions: Sequence[Mention]) -> str | None:
     """Returns the strongest stance but ``felt``: whether a label is felt is the scorer's to say."""
     others = [mention.stance for mention in mentions if mention.stance != FELT]
     return SCHEME.strongest(others) if others else None
-
-
-Scored = tuple[tuple[Span, ...], Scores]  # a text's windows, and their logits of shape (windows, L)
-
-
-def score_windows(scorer: Scorer, texts: Sequence[str], window: int | None) -> list[Scored]:
-    """Returns each text's windows of at most ``window`` characters with their logits."""
-    spans = [(Span(0, len(text)),) if window is None else windows(text, window) for text in texts]
-    pieces = [span.of(text) for text, found in zip(texts, spans, strict=True) for span in found]
-    logits = np.concatenate(
-        [scorer.score(pieces[start : start + SCORED_AT_ONCE]) for start in range(0, len(pieces), SCORED_AT_ONCE)]
-        or [np.empty((0, len(scorer.labels)), np.float32)]
-    )
-    ends = np.cumsum([len(found) for found in spans])
-    return list(zip(spans, np.split(logits, ends[:-1]), strict=True)) if texts else []
-
-
-def aggregate(scored: Sequence[Scored], n_labels: int) -> Scores:
-    """Returns one row of logits a text, float32 of shape (n, L): for each label its surest window."""
-    if not scored:
-        return np.empty((0, n_labels), np.float32)
-    return np.stack([logits.max(axis=0) for _, logits in scored])
-
-
-def window_logits(scorer: Scorer, texts: Sequence[str], window: int | None) -> Scores:
-    """Returns the logits of whole texts, float32 of shape (n, L), aggregated over their windows."""
-    return aggregate(score_windows(scorer, texts, window), len(scorer.labels))

@@ -6,7 +6,7 @@ import pytest
 from compersion_nlp.decision import Decision, LabelDecision
 from compersion_nlp.evidence import MOST_PARTS, MOST_WINDOWS, Windowed, find_evidence
 from compersion_nlp.records import Span
-from compersion_nlp.tagger import score_windows
+from compersion_nlp.scoring import score_windows
 from compersion_nlp.text import parse, sentences
 
 LABELS = ("joy", "jealousy")

@@ -17,7 +17,7 @@ LAYERS = (
     ("registry", "scorers.protocol", "decision", "bundle", "corpus", "corpus_checks", "sources", "sinks"),
     ("phrases", "lexicon", "stance"),
     ("scorers",),
-    ("evidence", "tagger"),
+    ("scoring", "evidence", "tagger"),
     ("evaluate",),
     ("training", "engines", "batch"),
     ("cli",),

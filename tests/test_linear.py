@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import msgspec
 import numpy as np
 import pytest
@@ -64,15 +61,6 @@ def test_fitting_again_gives_the_same_scorer(scorer):
     assert np.array_equal(fit(Options(min_df=1), TEXTS, GOLD, LABELS, seed=1).score(TEXTS), scorer.score(TEXTS))
 
 
-def test_loading_and_scoring_do_not_need_spacy(saved):
-    code = (
-        "import sys, pathlib; from compersion_nlp.scorers.linear import load; "
-        f"load(pathlib.Path({str(saved)!r}), {LABELS!r}).score(['hi']); print('spacy' in sys.modules)"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "False"
-
-
 def test_a_texts_row_is_the_same_whatever_stands_beside_it(scorer):
     texts = [" ".join(TEXTS[: size % 8 + 1]) + " bus" * size for size in range(60)]
     together = scorer.score(texts)
@@ -133,6 +121,31 @@ def test_the_most_frequent_n_grams_are_kept():
     features = fit_tfidf(Options(min_df=1, max_words=2, max_chars=3), ["bus bus", "a bus", "a tram", "bus"]).features
     assert features.words == ("a", "bus")
     assert len(features.chars) == 3
+
+
+@pytest.fixture(scope="module")
+def with_rules():
+    return fit(Options(min_df=1, rule_weight=0.5), TEXTS, GOLD, LABELS, seed=1)
+
+
+def test_with_rules_it_tells_whose_feeling_a_word_is(with_rules):
+    texts = ["I was jealous all night.", "My husband was jealous all night."]
+    mine, his = with_rules.score(texts)[:, 1]
+    assert mine > his + 0.2
+
+
+def test_with_rules_it_keeps_the_contract_and_survives_saving(with_rules, tmp_path):
+    check_scorer(with_rules)
+    with_rules.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {FEATURES, WEIGHTS, "lexicon.toml", "cues.toml"}
+    again = load(tmp_path, LABELS)
+    assert np.array_equal(again.score([*TEXTS, *PROBES]), with_rules.score([*TEXTS, *PROBES]))
+
+
+def test_the_weight_of_the_rules_does_not_change_what_they_find(with_rules):
+    split = len(with_rules.tfidf.idf)
+    assert with_rules.coefficients.shape == (split + len(LABELS), len(LABELS))
+    assert np.abs(with_rules.coefficients[split:]).max() > 0
 
 
 def test_gold_of_another_shape_is_refused():

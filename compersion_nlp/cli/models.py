@@ -184,7 +184,7 @@ def _add_pipeline(source: Path, name: str | None, trust_pickle: bool, labels: st
     from compersion_nlp.corpus import gold, read_corpus
     from compersion_nlp.decision import fit_decision
     from compersion_nlp.scorers.pipeline import add_pipeline, read_pipeline
-    from compersion_nlp.tagger import window_logits
+    from compersion_nlp.scoring import window_logits
 
     names = tuple(label.strip() for label in labels.split(",")) if labels else None
     scorer = read_pipeline(source, trust_pickle, names)

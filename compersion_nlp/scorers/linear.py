@@ -1,5 +1,8 @@
 """The linear scorer: TF-IDF of word and character n-grams, and one logistic regression a label.
 
+Beside the n-grams it can look at what the rules scorer finds, a column a label: whose feeling a word is, and whether
+it is felt at all, is more than n-grams can tell.
+
 The features are made by scikit-learn's vectorizers, rebuilt from their n-grams and weights: nothing is unpickled.
 """
 
@@ -20,6 +23,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from compersion_nlp.errors import BadBundle
 from compersion_nlp.folding import fold
 from compersion_nlp.scorers.protocol import Scores
+from compersion_nlp.scorers.rules import RulesScorer
+from compersion_nlp.scorers.rules import load as load_rules
 
 FEATURES, WEIGHTS = "features.json", "weights.safetensors"
 
@@ -30,7 +35,7 @@ Length = Annotated[int, msgspec.Meta(ge=1, le=10)]
 
 
 class Features(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which n-grams are counted, and how; the columns are ``words``, then ``chars``, in their order.
+    """Which n-grams are counted, and how; the columns are ``words``, ``chars``, and with ``rules`` one a label.
 
     ``word_ngrams`` and ``char_ngrams`` are the shortest and the longest length. Character n-grams do not cross white
     space. ``sublinear_tf`` counts ``1 + log(n)`` for n occurrences.
@@ -41,6 +46,7 @@ class Features(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sublinear_tf: bool
     words: tuple[str, ...]
     chars: tuple[str, ...]
+    rules: bool = False
 
 
 def normalise(text: str) -> str:
@@ -80,7 +86,10 @@ class TfIdf:
 
 
 class LinearScorer:
-    """Scores texts by n-grams; ``coefficients`` has shape (columns, L) and ``intercepts`` shape (L,)."""
+    """Scores texts by n-grams, and by rules where it has them.
+
+    ``coefficients`` has shape (columns, L) and ``intercepts`` shape (L,).
+    """
 
     def __init__(
         self,
@@ -88,9 +97,11 @@ class LinearScorer:
         tfidf: TfIdf,
         coefficients: npt.NDArray[np.float32],
         intercepts: npt.NDArray[np.float32],
+        rules: RulesScorer | None = None,
     ) -> None:
         self._labels = labels
         self.tfidf = tfidf
+        self.rules = rules
         self.coefficients = np.ascontiguousarray(coefficients, dtype=np.float32)
         self.intercepts = np.asarray(intercepts, dtype=np.float32)
 
@@ -103,25 +114,29 @@ class LinearScorer:
         """Returns logits, float32 of shape (n, L)."""
         if not texts:
             return np.zeros((0, len(self._labels)), np.float32)  # scikit-learn refuses an empty list
-        words, chars = self.tfidf.blocks(texts)
-        split = words.shape[1]
-        scores: Scores = words @ self.coefficients[:split] + chars @ self.coefficients[split:] + self.intercepts
-        return scores
+        blocks = [*self.tfidf.blocks(texts)] + ([self.rules.strengths(texts)] if self.rules else [])
+        parts = np.split(self.coefficients, np.cumsum([block.shape[1] for block in blocks])[:-1])
+        scores = sum((block @ part for block, part in zip(blocks, parts, strict=True)), self.intercepts)
+        return np.asarray(scores, dtype=np.float32)
 
     def save(self, folder: Path) -> None:
         """Writes the n-grams as JSON and the numbers as safetensors."""
         (folder / FEATURES).write_bytes(msgspec.json.encode(self.tfidf.features))
         weights = {"idf": self.tfidf.idf, "coefficients": self.coefficients, "intercepts": self.intercepts}
         save_file(weights, folder / WEIGHTS)
+        if self.rules:
+            self.rules.save(folder)
 
 
 def load(folder: Path, labels: tuple[str, ...]) -> LinearScorer:
     """Reads the scorer that ``save`` wrote; raises BadBundle where its files do not fit together."""
     features = _read_features(folder / FEATURES)
-    columns = len(features.words) + len(features.chars)
-    shapes = {"idf": (columns,), "coefficients": (columns, len(labels)), "intercepts": (len(labels),)}
+    ngrams = len(features.words) + len(features.chars)
+    columns = ngrams + len(labels) * features.rules
+    shapes = {"idf": (ngrams,), "coefficients": (columns, len(labels)), "intercepts": (len(labels),)}
     weights = _read_weights(folder / WEIGHTS, shapes)
-    return LinearScorer(labels, TfIdf(features, weights["idf"]), weights["coefficients"], weights["intercepts"])
+    rules = load_rules(folder, labels) if features.rules else None
+    return LinearScorer(labels, TfIdf(features, weights["idf"]), weights["coefficients"], weights["intercepts"], rules)
 
 
 def _read_features(path: Path) -> Features:

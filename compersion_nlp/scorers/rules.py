@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from compersion_nlp.errors import BadBundle
 from compersion_nlp.labels import FELT
-from compersion_nlp.lexicon import Lexicon
+from compersion_nlp.lexicon import Lexicon, compile_lexicon
 from compersion_nlp.phrases import Tokens
 from compersion_nlp.scorers.protocol import Scores
-from compersion_nlp.stance import Cues
+from compersion_nlp.stance import Cues, compile_cues
 from compersion_nlp.text import bounded_memory, parse
 
 LEXICON, CUES = "lexicon.toml", "cues.toml"
@@ -43,13 +44,17 @@ class RulesScorer:
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Returns logits, float32 of shape (n, L): each further felt mention of a label raises its logit by less."""
+        return (NOTHING + RISE * self.strengths(texts)).astype(np.float32)
+
+    def strengths(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Returns how strongly each label is found to be felt, 0 to 1, of shape (n, L)."""
         weights = np.zeros((len(texts), len(self._labels)))
         with bounded_memory():
             for row, text in enumerate(texts):
                 for label, weight in self._felt(text):
                     if label in self._columns:
                         weights[row, self._columns[label]] += weight
-        return (NOTHING + RISE * -np.expm1(-weights)).astype(np.float32)
+        return -np.expm1(-weights)
 
     def _felt(self, text: str) -> list[tuple[str, float]]:
         tokens = Tokens(parse(text))
@@ -69,13 +74,13 @@ def load(folder: Path, labels: tuple[str, ...]) -> RulesScorer:
     Raises BadBundle if a file is missing or not UTF-8, or if the lexicon lacks a label; BadConfig, with the path of the
     key, if a file breaks its schema.
     """
-    lexicon = Lexicon(_read(folder / LEXICON), LEXICON)
+    lexicon = compile_lexicon(_read(folder / LEXICON), LEXICON)
     if missing := [label for label in labels if label not in lexicon.labels]:
         raise BadBundle(
             f"{LEXICON} has no entry for {', '.join(missing)}.",
             "Add labels.<name> to it, or leave the label out of the bundle.",
         )
-    return RulesScorer(labels, lexicon, Cues(_read(folder / CUES), CUES))
+    return RulesScorer(labels, lexicon, compile_cues(_read(folder / CUES), CUES))
 
 
 def _read(path: Path) -> str:

@@ -14,9 +14,9 @@ from spacy.tokens import Doc
 from compersion_nlp.lexicon import Lexicon, default_lexicon
 from compersion_nlp.phrases import Tokens
 from compersion_nlp.records import Mention
-from compersion_nlp.stance.cues import Cues, default_cues
+from compersion_nlp.stance.cues import Cues, compile_cues, default_cues
 
-__all__ = ["Cues", "default_cues", "find_mentions"]
+__all__ = ["Cues", "compile_cues", "default_cues", "find_mentions"]
 
 
 def find_mentions(doc: Doc, lexicon: Lexicon | None = None, cues: Cues | None = None) -> tuple[Mention, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
@@ -13,7 +13,7 @@ import msgspec
 
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.labels import FELT, SCHEME
-from compersion_nlp.lexicon import Hit, read_toml
+from compersion_nlp.lexicon import COMPILED_KEPT, Hit, read_toml
 from compersion_nlp.phrases import Found, PhraseBook, Tokens
 from compersion_nlp.stance.quotation import Quotations
 
@@ -235,7 +235,17 @@ def _check_rule(rule: Rule, path: str) -> None:
             raise BadConfig(f"{path}.labels: {label!r} is no label.", f"Labels: {', '.join(SCHEME.names)}.")
 
 
-@cache
+@lru_cache(maxsize=COMPILED_KEPT)
+def compile_cues(source: str, name: str = "cues.toml") -> Cues:
+    """Returns the cues of a source; the last few are kept, since a bundle's are mostly the package's own."""
+    return Cues(source, name)
+
+
 def default_cues() -> Cues:
-    """Returns the package's own cues, compiled once."""
-    return Cues(files("compersion_nlp").joinpath("cues.toml").read_text("utf-8"))
+    """Returns the package's own cues."""
+    return compile_cues(_default_source())
+
+
+@cache
+def _default_source() -> str:
+    return files("compersion_nlp").joinpath("cues.toml").read_text("utf-8")

@@ -20,7 +20,10 @@ from scipy.sparse import csr_array, hstack
 from sklearn.linear_model import LogisticRegression
 
 from compersion_nlp.errors import BadConfig
+from compersion_nlp.lexicon import default_lexicon
 from compersion_nlp.scorers.linear import Features, Length, LinearScorer, TfIdf, char_vectorizer, word_vectorizer
+from compersion_nlp.scorers.rules import RulesScorer
+from compersion_nlp.stance import default_cues
 
 # Below this many positives or negatives a label has nothing to learn from, and its logit is constant.
 FEWEST = 2
@@ -34,6 +37,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     An n-gram is kept if it stands in ``min_df`` passages, and of those the ``max_words`` and ``max_chars`` most
     frequent. ``ratio_power`` is the power to which the ratios of the NB-SVM are raised: 1 is the paper's, 0 leaves them
     out. ``C`` is the inverse strength of the L2 penalty. ``class_weight`` None counts every passage alike.
+    ``rule_weight`` is what the strongest finding of the rules counts, where a passage's n-grams have the length 1; with
+    0 the scorer has no rules.
     """
 
     word_ngrams: tuple[Length, Length] = (1, 3)
@@ -45,6 +50,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ratio_power: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.5
     C: Annotated[float, msgspec.Meta(gt=0)] = 10.0
     class_weight: Literal["balanced"] | None = "balanced"
+    rule_weight: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
 
 
 def fit(
@@ -56,14 +62,21 @@ def fit(
             f"The linear fitter got gold of shape {gold.shape} for {len(texts)} texts and {len(labels)} labels.",
             f"Expected {(len(texts), len(labels))}.",
         )
-    tfidf = fit_tfidf(options, texts)
-    rows = hstack(tfidf.blocks(texts), format="csr")
+    rules = RulesScorer(labels, default_lexicon(), default_cues()) if options.rule_weight else None
+    tfidf = fit_tfidf(options, texts, rules=rules is not None)
+    blocks = list(tfidf.blocks(texts))
+    if rules is not None:
+        blocks.append(csr_array((rules.strengths(texts) * options.rule_weight).astype(np.float32)))
+    rows = hstack(blocks, format="csr")
     columns = [_fit_label(options, rows, gold[:, column], seed) for column in range(len(labels))]
     coefficients = np.stack([coefficients for coefficients, _ in columns], axis=1)
-    return LinearScorer(labels, tfidf, coefficients, np.array([intercept for _, intercept in columns], np.float32))
+    if rules is not None:
+        coefficients[-len(labels) :] *= options.rule_weight
+    intercepts = np.array([intercept for _, intercept in columns], np.float32)
+    return LinearScorer(labels, tfidf, coefficients, intercepts, rules)
 
 
-def fit_tfidf(options: Options, texts: Sequence[str]) -> TfIdf:
+def fit_tfidf(options: Options, texts: Sequence[str], rules: bool = False) -> TfIdf:
     """Returns the n-grams of ``texts`` with their smoothed inverse document frequencies.
 
     Raises BadConfig if no n-gram stands in ``min_df`` passages.
@@ -85,6 +98,7 @@ def fit_tfidf(options: Options, texts: Sequence[str]) -> TfIdf:
         options.sublinear_tf,
         tuple(words.get_feature_names_out().tolist()),
         tuple(chars.get_feature_names_out().tolist()),
+        rules,
     )
     return TfIdf(features, np.concatenate([words.idf_, chars.idf_]).astype(np.float32))
 

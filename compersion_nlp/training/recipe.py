@@ -59,7 +59,10 @@ class ScorerPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A recipe. ``window`` is how many characters the scorer reads at once; absent, a text of any length."""
+    """A recipe. ``window`` is how many characters the scorer reads at once; absent, a text of any length.
+
+    ``caveat`` is what a reader of the scores has to know; it stands beside them wherever they are kept.
+    """
 
     format: Literal[1]
     name: Annotated[str, msgspec.Meta(pattern=NAME)]
@@ -68,6 +71,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scorer: ScorerPart
     description: str = ""
     licence: str = ""
+    caveat: str = ""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
     labels: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = SCHEME.names
     window: Annotated[int, msgspec.Meta(ge=1)] | None = None

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from compersion_nlp.errors import BadConfig
-from compersion_nlp.lexicon import Lexicon, default_lexicon
+from compersion_nlp.lexicon import compile_lexicon, default_lexicon
 from compersion_nlp.scorers.rules import RulesScorer
-from compersion_nlp.stance import Cues, default_cues
+from compersion_nlp.stance import compile_cues, default_cues
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,10 +29,10 @@ def fit(
 
     Raises BadConfig if a file cannot be read, breaks its schema or lacks a label.
     """
-    lexicon = Lexicon(_read(options.lexicon), options.lexicon) if options.lexicon else default_lexicon()
+    lexicon = compile_lexicon(_read(options.lexicon), options.lexicon) if options.lexicon else default_lexicon()
     if missing := [label for label in labels if label not in lexicon.labels]:
         raise BadConfig(f"The lexicon has no entry for {', '.join(missing)}.", "Add labels.<name> to it.")
-    cues = Cues(_read(options.cues), options.cues) if options.cues else default_cues()
+    cues = compile_cues(_read(options.cues), options.cues) if options.cues else default_cues()
     return RulesScorer(labels, lexicon, cues)
 
 

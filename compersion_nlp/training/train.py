@@ -23,7 +23,7 @@ from compersion_nlp.decision import Decision, cross_fit, fit_decision
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.evaluate import Evaluation, Predictions, evaluate, stance_places
 from compersion_nlp.scorers.protocol import SavableScorer, Scores
-from compersion_nlp.tagger import window_logits
+from compersion_nlp.scoring import window_logits
 from compersion_nlp.training.card import CARD, write_card
 from compersion_nlp.training.data import Data, Part, read_data
 from compersion_nlp.training.recipe import RECIPE, Recipe, find_fitter, read_recipe, resolve
@@ -74,11 +74,12 @@ def train(recipe_path: Path, output: Path | None = None, progress: Progress = la
     else:
         fitted = _fit_folds(recipe, data.train, recipe.data.folds, fit, progress)
     progress("Calibrating and scoring")
+    how = f"{fitted.how} {recipe.caveat}".rstrip()
     decision = fit_decision(recipe.labels, fitted.logits, fitted.judged.gold)
     evaluation = evaluate(_cross_fitted(recipe, fitted, decision), seed=recipe.seed)
-    manifest = _manifest(recipe, resolve(recipe, options), data, decision, _scores(evaluation, fitted.how))
+    manifest = _manifest(recipe, resolve(recipe, options), data, decision, _scores(evaluation, how))
     progress("Writing the bundle")
-    files = {RECIPE: recipe_path.read_bytes(), CARD: write_card(manifest, evaluation, fitted.how).encode()}
+    files = {RECIPE: recipe_path.read_bytes(), CARD: write_card(manifest, evaluation, how).encode()}
     manifest = write_bundle(output, manifest, fitted.scorer, files)
     if (output.absolute().parent / INDEX).is_file():
         pin_bundle(output.absolute().parent, output.absolute().name)
