@@ -28,10 +28,10 @@ def no_network(monkeypatch):
 @pytest.fixture(autouse=True)
 def own_store(monkeypatch, tmp_path_factory):
     """Keeps tests away from the user's own bundles; returns the empty store that they have instead."""
-    store = tmp_path_factory.mktemp("store") / "models"
-    monkeypatch.setattr("compersion_nlp.bundle.store.user_store", lambda: store)
+    folder = tmp_path_factory.mktemp("data")
+    monkeypatch.setattr("compersion_nlp.bundle.store.user_data_path", lambda name: folder)
     monkeypatch.delenv("COMPERSION_MODELS", raising=False)
-    return store
+    return folder / "models"
 
 
 class NoScorer:
