@@ -36,6 +36,7 @@ DEFAULT_GAP = 2
 
 Words = tuple[str, ...]
 Run = tuple[Words, ...]  # the ways to write one unbroken run of words
+Use = tuple[int, int]  # a phrase of the book, by number, and which of its runs
 
 _PART = re.compile(r"\(|\)\??|\||<\w+>\??|\*\d*|[^\s()<>*|]+")
 _SENTENCE_ENDS = frozenset(".!?\n")
@@ -89,24 +90,27 @@ class PhraseBook:
     """Phrases, compiled; ``find`` says where each of them stands in a text."""
 
     def __init__(self, phrases: Sequence[str], groups: Mapping[str, Sequence[str]], where: str = "phrases") -> None:
-        self._vocab = language().vocab
-        self._matcher = PhraseMatcher(self._vocab, attr="LOWER")
         self._gaps: list[tuple[int, ...]] = []
-        self._uses: dict[int, list[tuple[int, int]]] = {}
+        uses: dict[Words, list[Use]] = {}
         for number, phrase in enumerate(phrases):
             runs, gaps = parse_phrase(phrase, groups, where)
             self._gaps.append(gaps)
             for place, run in enumerate(runs):
                 for words in run:
-                    self._add(words, number, place)
+                    uses.setdefault(words, []).append((number, place))
+        self._compile(uses)
 
-    def _add(self, words: Words, number: int, place: int) -> None:
-        name = " ".join(words)
-        key = self._vocab.strings.add(name)
-        if key not in self._uses:
-            self._uses[key] = []
-            self._matcher.add(name, [Doc(self._vocab, words=list(words))])
-        self._uses[key].append((number, place))
+    def _compile(self, uses: Mapping[Words, list[Use]]) -> None:
+        """Adds the words to the matcher, one key for all that are used alike: a key costs more than its words."""
+        vocab = language().vocab
+        self._matcher = PhraseMatcher(vocab, attr="LOWER")
+        self._uses: dict[int, tuple[Use, ...]] = {}
+        alike: dict[tuple[Use, ...], list[Words]] = {}
+        for words, places in uses.items():
+            alike.setdefault(tuple(places), []).append(words)
+        for number, (used, spellings) in enumerate(alike.items()):
+            self._uses[vocab.strings.add(str(number))] = used
+            self._matcher.add(str(number), [Doc(vocab, words=list(words)) for words in spellings])
 
     def find(self, tokens: Tokens) -> list[Found]:
         """Returns every place where a phrase stands, in the order of the places' last runs."""
