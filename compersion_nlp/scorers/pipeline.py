@@ -1,7 +1,7 @@
 """A user's own scikit-learn pipeline as a scorer.
 
 It comes in once, from a joblib file that the user trusts, and is kept from then on as a skops file, which holds data
-and names of types, and is opened only if each type is one that skops or the list below knows to be harmless.
+and names of types, and is opened only if ``audit`` knows each of them to be harmless.
 """
 
 from __future__ import annotations
@@ -24,24 +24,12 @@ from compersion_nlp.scorers.protocol import PROBES, Scores, check_scorer
 
 try:
     import skops.io
+
+    from compersion_nlp.scorers.audit import HARMLESS, forged_vectorizer, unknown_types
 except ImportError as error:
     raise MissingExtra("skops", "pipelines", "A scikit-learn pipeline") from error
 
 PIPELINE = "pipeline.skops"
-
-# Types that fitted text classifiers hold and that skops does not trust of itself. Each was read: it computes from its
-# own numbers, and neither calls what a file names nor touches the disk. Exact names: a prefix would let in whatever a
-# later release adds. Trees are not here, since a forged one makes compiled code read past its arrays.
-HARMLESS = frozenset(
-    {
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.feature_selection._univariate_selection.chi2",
-        "sklearn.feature_selection._univariate_selection.f_classif",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-    }
-)
 
 _LARGEST_LOGIT = 20.0  # a probability of two in a thousand million, or of all but that
 
@@ -135,8 +123,9 @@ def add_pipeline(
 
 def _open(content: bytes) -> Any:
     try:
-        unknown = _unknown_types(content)
+        unknown = unknown_types(content)
         pipeline = None if unknown else skops.io.loads(content, trusted=sorted(HARMLESS))
+        forgery = forged_vectorizer(pipeline)
     except Exception as error:  # skops raises whatever zipfile, json and numpy do
         raise BadBundle(f"{PIPELINE} is no pipeline that skops wrote: {error}", "Add the pipeline again.") from error
     if unknown:
@@ -144,17 +133,18 @@ def _open(content: bytes) -> Any:
             f"{PIPELINE} holds the type {unknown[0]}, which is not known to be harmless.",
             "It was not opened. Use a pipeline of scikit-learn's own linear parts.",
         )
+    if forgery:
+        raise BadBundle(
+            f"{PIPELINE} has a vectorizer that {forgery}.",
+            "The file is damaged or forged: get it from whoever fitted the pipeline, and add it again.",
+        )
     return pipeline
-
-
-def _unknown_types(content: bytes) -> list[str]:
-    return sorted(set(skops.io.get_untrusted_types(data=content)) - HARMLESS)
 
 
 def _without_pickle(pipeline: Any, path: Path) -> bytes:
     try:
         content: bytes = skops.io.dumps(pipeline)
-        unknown = _unknown_types(content)
+        unknown = unknown_types(content)
     except Exception as error:  # a type that skops cannot write fails in its own way
         raise BadConfig(f"{path} cannot be kept without pickle: {error}", _PLAIN_PARTS) from error
     if unknown:
