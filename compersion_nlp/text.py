@@ -10,11 +10,13 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 
 import spacy
 from spacy.language import Language
+from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
+from spacy.util import compile_infix_regex
 
 from compersion_nlp.folding import fold as fold
 from compersion_nlp.records import Span
@@ -24,14 +26,27 @@ from compersion_nlp.records import Span
 LONGEST_RUN = 100
 _LONG_RUN = re.compile(rf"\S{{{LONGEST_RUN}}}(?=\S)")
 
+# People type without spaces where spaCy expects some: "[quote]me too[/quote]", "jealous(ish)", "<b>sad</b>", "no!I".
+_TYPED_TIGHT = r"[\[\](){}<>!?~]"
+
 # A line at least this long that goes on in lower case was wrapped by a mail program or an editor.
 WRAPPED_LINE = 55
 
 
-@lru_cache(maxsize=1)
 def language() -> Language:
     """Returns the blank English pipeline: tokenizer and sentencizer, nothing downloaded."""
+    with _BUILDING:  # two would have two vocabularies, and docs of one mean nothing to matchers of the other
+        return _build_language()
+
+
+_BUILDING = threading.Lock()
+
+
+@cache
+def _build_language() -> Language:
     nlp = spacy.blank("en")
+    assert isinstance(nlp.tokenizer, Tokenizer)
+    nlp.tokenizer.infix_finditer = compile_infix_regex([*(nlp.Defaults.infixes or ()), _TYPED_TIGHT]).finditer
     nlp.add_pipe("sentencizer")
     nlp.max_length = 2**31 - 1  # the limit protects statistical components, of which there are none
     return nlp
@@ -57,6 +72,13 @@ def bounded_memory() -> Iterator[None]:
             _ZONE.open = False
 
 
+@contextmanager
+def lasting_memory() -> Iterator[None]:
+    """Opens a block for compiling what is to outlive other threads' bounded memory: it waits for that to end."""
+    with _ZONE.lock:
+        yield
+
+
 class _Zone:
     """The one memory zone of the shared vocabulary."""
 
@@ -77,7 +99,7 @@ def sentences(doc: Doc) -> tuple[Span, ...]:
     """Returns the sentences of a parsed text, in order and without surrounding space.
 
     Beyond the sentencizer's ends, a blank line ends a sentence, and so does a line end, unless the
-    line looks wrapped. A text without letters or digits is one sentence; a blank text has none.
+    line looks wrapped. A blank text has no sentence.
     """
     text = doc.text
     return tuple(

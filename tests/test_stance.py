@@ -135,6 +135,9 @@ SENTENCES = [
     ('I said "I am jealous, all right?"', "jealousy", "felt"),
     ("> I was so jealous of him\nWelcome to the forum.", "jealousy", "other"),
     ("[quote=anna] I was so jealous [/quote] Same here.", "jealousy", "other"),
+    ("[quote]I was so jealous[/quote]Same here.", "jealousy", "other"),
+    ("[quote]Same here[/quote]I was so jealous.", "jealousy", "felt"),
+    ("Home alone?I was jealous!And tired.", "jealousy", "felt"),
     ('I felt this "jealousy" thing all night.', "jealousy", "felt"),
 ]
 

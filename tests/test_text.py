@@ -1,7 +1,13 @@
+import threading
+import time
+from functools import cache
+
 import pytest
+import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compersion_nlp import text as text_module
 from compersion_nlp.text import bounded_memory, fold, language, parse, sentences, windows
 
 HOSTILE = [
@@ -42,6 +48,22 @@ def test_folding_makes_look_alikes_plain(odd, plain):
 @given(st.text(st.characters(codec=None, exclude_categories=[])))
 def test_folding_keeps_every_position(text):
     assert len(fold(text)) == len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[quote]I left[/quote]no", "[ quote ] I left [ /quote ] no"),
+        ("sad(ish), they(he/him)", "sad ( ish ) , they ( he / him )"),
+        ("<b>sad</b> ~~sad~~", "< b > sad < /b > ~ ~ sad ~ ~"),
+        ("Really?No!I left", "Really ? No ! I left"),
+        ("see https://a.example/?q=[1]&r=(2)&s :-) <3", "see https://a.example/?q=[1]&r=(2)&s :-) <3"),
+    ],
+)
+def test_words_typed_without_spaces_are_parted_and_links_are_not(text, words):
+    doc = parse(text)
+    assert [token.text for token in doc] == words.split()
+    assert all(text[token.idx : token.idx + len(token)] == token.text for token in doc)
 
 
 def test_sentences_end_at_punctuation_blank_lines_and_list_items():
@@ -110,3 +132,20 @@ def test_parsing_in_bounded_memory_leaves_nothing_behind():
         with bounded_memory(), bounded_memory():
             parse(f"neverseen{number} word{number}")
     assert len(language().vocab.strings) == before
+
+
+def test_threads_that_come_first_share_one_language(monkeypatch):
+    def slowly(name, blank=spacy.blank):
+        time.sleep(0.05)
+        return blank(name)
+
+    monkeypatch.setattr(spacy, "blank", slowly)
+    monkeypatch.setattr(text_module, "_build_language", cache(text_module._build_language.__wrapped__))
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(language())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    assert len({id(one) for one in found}) == 1
