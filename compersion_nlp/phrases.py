@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
-from itertools import product
+from functools import cache, reduce
 from typing import NamedTuple
 
 from spacy.matcher import PhraseMatcher
@@ -28,7 +27,7 @@ from spacy.tokens import Doc
 
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.records import Span
-from compersion_nlp.text import language
+from compersion_nlp.text import language, lasting_memory
 
 MAX_GAP = 8
 MAX_VARIANTS = 5000
@@ -98,7 +97,8 @@ class PhraseBook:
             for place, run in enumerate(runs):
                 for words in run:
                     uses.setdefault(words, []).append((number, place))
-        self._compile(uses)
+        with lasting_memory():
+            self._compile(uses)
 
     def _compile(self, uses: Mapping[Words, list[Use]]) -> None:
         """Adds the words to the matcher, one key for all that are used alike: a key costs more than its words."""
@@ -206,8 +206,12 @@ class _Reader:
     def _group(self, name: str) -> Run:
         if name not in self.groups:
             raise self._error(f"there is no group {name!r}; groups: {', '.join(sorted(self.groups)) or 'none'}")
-        each = (product(*map(_spellings, choice.split())) for choice in self.groups[name])
-        return tuple(dict.fromkeys(sum(words, ()) for ways in each for words in ways))
+        nothing: Run = ((),)
+        each = (reduce(self._extend, map(_spellings, choice.split()), nothing) for choice in self.groups[name])
+        ways = tuple(dict.fromkeys(words for ways in each for words in ways))
+        if () in ways:
+            raise self._error(f"the group {name!r} has an empty choice")
+        return ways
 
     def _extend(self, sequence: Run, ways: Run) -> Run:
         if len(sequence) * len(ways) > MAX_VARIANTS:

@@ -1,12 +1,14 @@
 """The phrase syntax, and where phrases are found."""
 
+import threading
+
 import pytest
 
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.phrases import PhraseBook, Tokens, parse_phrase
-from compersion_nlp.text import parse
+from compersion_nlp.text import bounded_memory, parse
 
-GROUPS = {"pet": ("cat", "old dog")}
+GROUPS = {"pet": ("cat", "old dog"), "contractions": ("can't " * 30,), "gappy": ("fat", " ")}
 
 
 def found(phrases, text):
@@ -62,10 +64,12 @@ def test_a_gap_does_not_reach_over_the_end_of_a_sentence(text):
         ("a b)", "has no ("),
         ("(a||b) c", "an alternative is empty"),
         ("Heart sank", "lower case"),
-        ("my <bird>", "there is no group 'bird'; groups: pet"),
+        ("my <bird>", "there is no group 'bird'; groups: contractions, gappy, pet"),
         ("my <bird", "< and > stand around"),
         ("heart *9 sank", "a gap is 1 to 8 words"),
         ("(a|b|c|d|e|f|g|h|i|j) " * 4, "more than 5000"),
+        ("my <contractions>", "more than 5000"),
+        ("my <gappy> cat", "the group 'gappy' has an empty choice"),
     ],
 )
 def test_a_phrase_that_breaks_the_syntax_is_refused(phrase, why):
@@ -73,3 +77,15 @@ def test_a_phrase_that_breaks_the_syntax_is_refused(phrase, why):
         parse_phrase(phrase, GROUPS, "mine.toml")
     assert why in caught.value.message
     assert caught.value.message.startswith("mine.toml: the phrase ")
+
+
+def test_phrases_are_not_compiled_into_the_bounded_memory_of_another_thread():
+    books = []
+    compiling = threading.Thread(target=lambda: books.append(PhraseBook(["unheard of phrase"], {})))
+    with bounded_memory():
+        parse("anything")
+        compiling.start()
+        compiling.join(0.2)
+        assert not books
+    compiling.join()
+    assert len(books[0].find(Tokens(parse("an unheard of phrase")))) == 1
