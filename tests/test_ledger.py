@@ -149,6 +149,18 @@ def test_two_processes_cannot_work_in_one_folder(work):
     assert work.unfinished
 
 
+def test_a_lock_that_was_removed_meanwhile_is_not_held(tmp_path, monkeypatch):
+    work = WorkFolder(tmp_path / "out.csv")
+
+    def lock(file):
+        (work.path / "lock").unlink()
+        return True
+
+    monkeypatch.setattr("compersion_nlp.batch.ledger._lock", lock)
+    with pytest.raises(BadInput, match="Another process"), work.locked():
+        pass
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_synced(path, b"old")

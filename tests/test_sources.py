@@ -192,6 +192,28 @@ def test_digest_and_stamp_follow_a_write_ahead_log(tmp_path):
     assert stamp([path]) != seen
 
 
+def test_an_empty_write_ahead_log_is_none(tmp_path):
+    path = write(tmp_path / "a.db", "database")
+    digest, seen = digest_inputs([path]), stamp([path])
+    write(tmp_path / "a.db-wal", "")
+    assert (digest_inputs([path]), stamp([path])) == (digest, seen)
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_does_not_hinder_the_digest(tmp_path, monkeypatch):
+    closed, real = write(tmp_path / "closed.txt", "a"), Path.open
+    readable = digest_inputs([tmp_path])
+
+    def refuse(path, *args, **named):
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return real(path, *args, **named)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert digest_inputs([tmp_path]) != readable
+    with pytest.raises(BadInput, match="Permission denied"):
+        digest_inputs([closed])
+
+
 def test_the_stamp_follows_size_and_time(tmp_path):
     path = write(tmp_path / "a.csv", "text\n")
     seen = stamp([path])

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from compersion_nlp.errors import BadInput
 from compersion_nlp.records import Passage, Rejected
 from compersion_nlp.sources import ReadOptions, open_source
+from compersion_nlp.sources.delimited import _Lines
+from compersion_nlp.sources.fields import unique_names
 
 
 @pytest.fixture
@@ -158,6 +160,22 @@ def test_an_open_quote_before_quoted_rows_costs_only_its_own_line(read):
     assert texts(items) == ["second", 'third, "so"']
 
 
+def test_quotes_left_open_on_every_row_take_a_time_that_grows_with_the_rows_alone(read, monkeypatch):
+    taken = []
+    take = _Lines.__next__
+    monkeypatch.setattr(_Lines, "__next__", lambda lines: (taken.append(1), take(lines))[1])
+    items = read("text,b\n" + 'a""","b\n' * 500)
+    assert reasons(items) == ["a quote is opened here and never closed"] * 500
+    assert len(taken) < 5 * 500
+
+
+def test_a_row_beyond_the_limit_is_rejected_and_reading_goes_on(read, monkeypatch):
+    monkeypatch.setattr("compersion_nlp.sources.delimited.LONGEST_ROW", 100)
+    items = read("text,b\n" + 'a""","b\n' * 20 + "the last,1\n")
+    assert texts(items) == ["the last"]
+    assert "is a quote left open?" in reasons(items)[0]
+
+
 def test_a_cell_beyond_the_limit_is_rejected_and_reading_goes_on(read, monkeypatch):
     monkeypatch.setattr("compersion_nlp.sources.delimited.LONGEST_CELL", 50)
     items = read('id,text\n1,"' + "x" * 60 + '"\n2,fine\n')
@@ -179,6 +197,18 @@ def test_empty_and_duplicate_names_are_made_unique(read):
 def test_a_file_without_header_is_an_error(read, content):
     with pytest.raises(BadInput, match="has no header row"):
         read(content)
+
+
+def test_a_header_of_one_name_many_times_is_made_unique_at_once():
+    names = unique_names(["text"] * 20_000 + [""] * 20_000)
+    assert len(set(names)) == 40_000
+    assert names[19_999] == "text_20000"
+
+
+def test_a_text_in_place_of_the_header_is_not_quoted_in_full(read):
+    with pytest.raises(BadInput, match=r"there are: 'I have never told anybody, but .*\.\.\.'") as caught:
+        read("I have never told anybody, but last night he\n", delimiter=";")
+    assert "last night" not in str(caught.value)
 
 
 def test_a_header_alone_is_no_rows(read):

@@ -185,6 +185,14 @@ def test_a_query_that_is_off_is_an_error_and_changes_nothing(database, query):
     assert len(list(open_source([path]))) == 1
 
 
+@pytest.mark.parametrize("query", ["ATTACH '{}' AS other", "VACUUM INTO '{}'"])
+def test_a_query_writes_no_other_file(database, tmp_path, query):
+    path = database("CREATE TABLE t (text); INSERT INTO t VALUES ('a')")
+    with pytest.raises(BadInput, match="authoriz"):
+        open_source([path], ReadOptions(query=query.format(tmp_path / "other.db")))
+    assert not (tmp_path / "other.db").exists()
+
+
 def test_table_and_query_together_are_refused(database):
     with pytest.raises(BadConfig, match="Both a table and a query"):
         open_source([database("CREATE TABLE t (text)")], ReadOptions(table="t", query="SELECT 1"))

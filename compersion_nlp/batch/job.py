@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,10 @@ from compersion_nlp.errors import BadInput
 from compersion_nlp.sinks import WriteOptions
 from compersion_nlp.sources import ReadOptions, digest_inputs, stamp
 
-CHUNK_SIZE = 256  # passages: some megabytes at most, and some tenths of a second for a fast model
+CHUNK_SIZE = 256  # passages: usually less than a megabyte, and some tenths of a second for a fast model
+LARGEST_CHUNK = 1_000_000
+
+RESUME = "What is done is kept: go on with --resume, or start anew with --overwrite."
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +26,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     ``model`` is a bundle's name or path, None for the default. With ``explain``, readings hold
     stances, mentions and evidence. With ``strict``, a row that cannot be read stops the job.
     ``resume`` goes on with an unfinished job, and starts one where there is none; ``overwrite``
-    discards what is there.
+    discards what is there. A chunk holds ``chunk_size`` passages, or fewer where they are very long.
     """
 
     inputs: tuple[Path, ...]
@@ -30,7 +34,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     model: str | Path | None = None
     read: ReadOptions = ReadOptions()
     write: WriteOptions = WriteOptions()
-    chunk_size: Annotated[int, msgspec.Meta(ge=1)] = CHUNK_SIZE
+    chunk_size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_CHUNK)] = CHUNK_SIZE
     engine: str = "serial"
     workers: int = 1
     explain: bool = True
@@ -87,6 +91,11 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None
 
 
+def show_path(path: str | Path) -> str:
+    """Returns a path as text that can be written; bytes of a name that are not UTF-8 become escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 class Inputs:
     """The inputs of a job, and how their files were when it began."""
 
@@ -96,7 +105,7 @@ class Inputs:
 
     def digests(self) -> tuple[InputDigest, ...]:
         """Reads every input and returns its digest."""
-        return tuple(InputDigest(path.name, digest_inputs([path])) for path in self.paths)
+        return tuple(InputDigest(show_path(path.name), digest_inputs([path])) for path in self.paths)
 
     def check(self) -> None:
         """Raises BadInput if a file is not as it was when the job began."""

@@ -100,13 +100,14 @@ class WorkFolder:
         self.path.mkdir(exist_ok=True)
         lock = self.path / LOCK
         with lock.open("a") as file:
-            if not _lock(file):
+            if not (_lock(file) and _is_at(file, lock)):
                 raise BadInput(f"Another process is working on {self.path}.", "Wait until it ends, or stop it.")
             try:
                 yield
             finally:
                 if not self.unfinished:
-                    file.close()  # Windows does not remove an open file
+                    if sys.platform == "win32":
+                        file.close()  # which it must be to be removed; elsewhere it is held as long as it has its name
                     lock.unlink(missing_ok=True)
                     with suppress(OSError):  # what is not a job's is not ours to remove
                         self.path.rmdir()
@@ -215,6 +216,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    """Says whether an open file is still the one at ``path``; who held it before may have removed it."""
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def _lock(file: IO[str]) -> bool:

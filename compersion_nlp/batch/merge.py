@@ -14,7 +14,7 @@ import msgspec
 
 from compersion_nlp.batch.account import rejected_path
 from compersion_nlp.batch.ledger import REJECTED, sync_folder
-from compersion_nlp.batch.reader import Line
+from compersion_nlp.batch.reader import Line, digest_text
 from compersion_nlp.errors import BadInput
 from compersion_nlp.records import Passage, Rejected
 from compersion_nlp.sinks import Sink
@@ -61,7 +61,7 @@ def merge(source: Source, lines: Iterator[Line], sink: Sink, rejected: RejectedF
     """
     for item in source:
         line = next(lines, None)
-        if line is None or line.number != item.number:
+        if line is None or line.number != item.number or line.text != digest_text(item):
             raise _changed(item.number)
         if isinstance(item, Passage) and line.reading is not None:
             sink.write(item, line.reading)
@@ -79,5 +79,5 @@ def merge(source: Source, lines: Iterator[Line], sink: Sink, rejected: RejectedF
 def _changed(number: int) -> BadInput:
     return BadInput(
         f"Row {number} is not what it was when it was read: the input changed in between.",
-        "Start anew with --overwrite.",
+        "Start anew with --overwrite. A query must give its rows in the same order each time: end it with ORDER BY.",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 PLAIN = "I am happy for them."  # what any model can read
 LONGEST_REASON = 200  # characters
-_WORD = re.compile(r"\w{4,}")
+# What shows that a message quotes a text: a word, though not a short one that any sentence has, or
+# anything in quotation marks or beyond ASCII.
+_TELLING = re.compile(r"""\w{4,}|[^\W\x00-\x7f]+|(?<=['"`])[^'"`]+(?=['"`])""")
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -37,9 +40,13 @@ class Chunk(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of a part: an item's reading as a row, or the reason why it has none."""
+    """One line of a part: an item's reading as a row, or the reason why it has none.
+
+    ``text`` is the digest of a passage's text, by which the merge knows it again.
+    """
 
     number: int
+    text: str | None = None
     reading: dict[str, Any] | None = None
     rejected: str | None = None
 
@@ -74,7 +81,7 @@ class ChunkReader(msgspec.Struct, frozen=True):
         lines = [
             Line(item.number, rejected=_encodable(item.reason))
             if isinstance(item, Rejected)
-            else _line(item.number, next(found))
+            else _line(item, next(found))
             for item in chunk.items
         ]
         rejected = [line for line in lines if line.rejected is not None]
@@ -90,8 +97,18 @@ class ChunkReader(msgspec.Struct, frozen=True):
         )
 
 
-def _line(number: int, found: dict[str, Any] | str) -> Line:
-    return Line(number, rejected=found) if isinstance(found, str) else Line(number, reading=found)
+def digest_text(item: Passage | Rejected) -> str | None:
+    """Returns what tells a passage's text from others, or None for a row that is no passage."""
+    if isinstance(item, Rejected):
+        return None
+    return blake2b(item.text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _line(passage: Passage, found: dict[str, Any] | str) -> Line:
+    text = digest_text(passage)
+    if isinstance(found, str):
+        return Line(passage.number, text, rejected=found)
+    return Line(passage.number, text, reading=found)
 
 
 @lru_cache(maxsize=1)
@@ -129,7 +146,8 @@ def _read(tagger: Tagger, texts: Sequence[str], explain: bool) -> list[dict[str,
 def _reason(error: Exception, text: str) -> str:
     """Returns what the model raised, without its message where that might quote the text."""
     message = str(error)
-    quoted = set(_WORD.findall(message.casefold())) & set(_WORD.findall(text.casefold()))
+    folded = text.casefold()
+    quoted = any(telling in folded for telling in _TELLING.findall(message.casefold()))
     named = type(error).__name__ if quoted or not message else f"{type(error).__name__}: {message}"
     return _encodable(f"the model failed: {named}"[:LONGEST_REASON])
 

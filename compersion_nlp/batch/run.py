@@ -6,15 +6,14 @@ import errno
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from itertools import islice
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import msgspec
 
 from compersion_nlp.batch.account import Account, Tally, read_account, write_account
-from compersion_nlp.batch.job import Identity, Inputs, Job
+from compersion_nlp.batch.checks import check, check_way
+from compersion_nlp.batch.job import RESUME, Identity, Inputs, Job, show_path
 from compersion_nlp.batch.ledger import Entry, Ledger, WorkFolder
 from compersion_nlp.batch.merge import RejectedFile, merge
 from compersion_nlp.batch.progress import Extent, Progress, Reporter
@@ -22,14 +21,14 @@ from compersion_nlp.batch.reader import Chunk, ChunkReader
 from compersion_nlp.bundle import Manifest, find_bundle, verify_bundle
 from compersion_nlp.bundle.manifest import MANIFEST
 from compersion_nlp.engines import Engine, WorkerDied
-from compersion_nlp.errors import BadConfig, BadInput, CompersionError, Interrupted
+from compersion_nlp.errors import BadInput, CompersionError, Interrupted
 from compersion_nlp.records import Passage, Rejected
 from compersion_nlp.registry import ENGINES
 from compersion_nlp.sinks import Sink, open_sink
 from compersion_nlp.sources import ColumnKinds, Kind, open_source
 
 Listener = Callable[[Progress], None]
-RESUME = "What is done is kept: go on with --resume, or start anew with --overwrite."
+CHUNK_CHARACTERS = 2**24  # a chunk ends where its texts are this long together: several are in memory at a time
 
 
 def label(job: Job, progress: Listener | None = None) -> Account:
@@ -39,12 +38,12 @@ def label(job: Job, progress: Listener | None = None) -> Account:
     unfinished job is in the way, or if what is to be resumed has changed, and Interrupted if the
     run was stopped and can be resumed.
     """
-    _check(job)
+    check(job)
     began = perf_counter()
     work = WorkFolder(job.output)
-    _check_way(job, work)
+    check_way(job, work)
     with _resumable(work), work.locked():
-        _check_way(job, work)  # again: another process may have come and gone
+        check_way(job, work)  # again: another process may have come and gone
         return _Run(job, work, progress).complete(began)
 
 
@@ -135,8 +134,8 @@ class _Run:
             self._inputs.check()
             rejected_file = rejected.publish()
         return Account(
-            output=str(job.output),
-            rejected_file=str(rejected_file) if rejected_file else None,
+            output=show_path(job.output),
+            rejected_file=show_path(rejected_file) if rejected_file else None,
             identity=self._identity,
             read=read.items,
             labelled=tally.labelled,
@@ -170,31 +169,9 @@ def _resumable(work: WorkFolder) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise CompersionError(
             f"The job stopped at {error.filename or work.path}: {error.strerror or error}.",
-            f"{'Free some space' if full else 'Check the disk and its permissions'}. {RESUME}",
+            f"{'Free some space' if full else 'Check the disk and its permissions'}."
+            f"{f' {RESUME}' if work.unfinished else ''}",
         ) from error
-
-
-def _check(job: Job) -> None:
-    if job.chunk_size < 1:
-        raise BadConfig(f"The chunk size is {job.chunk_size}.", "It is 1 or more.")
-    if job.resume and job.overwrite:
-        raise BadConfig("Both resume and overwrite are asked for.", "Choose one: go on, or start anew.")
-    if not job.output.parent.is_dir():
-        raise BadInput(f"The folder {job.output.parent} does not exist.", "Make it, or choose another output.")
-    if job.output.is_dir():
-        raise BadInput(f"The output {job.output} is a folder.", "Name a file.")
-    for path in job.inputs:
-        if path.exists() and job.output.exists() and path.samefile(job.output):
-            raise BadInput(f"The output {job.output} is an input.", "Choose another output.")
-
-
-def _check_way(job: Job, work: WorkFolder) -> None:
-    if job.resume or job.overwrite:
-        return
-    if work.unfinished:
-        raise BadInput(f"There is an unfinished job in {work.path}.", RESUME)
-    if job.output.exists():
-        raise BadInput(f"{job.output} exists.", "Replace it with --overwrite, or choose another output.")
 
 
 def _identity(job: Job, inputs: Inputs, folder: Path, manifest: Manifest) -> Identity:
@@ -208,9 +185,16 @@ def _identity(job: Job, inputs: Inputs, folder: Path, manifest: Manifest) -> Ide
     )
 
 
-def _batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    remaining = iter(items)
-    while batch := list(islice(remaining, size)):
+def _batched(items: Iterable[Passage | Rejected], size: int) -> Iterator[list[Passage | Rejected]]:
+    batch: list[Passage | Rejected] = []
+    characters = 0
+    for item in items:
+        batch.append(item)
+        characters += len(item.text if isinstance(item, Passage) else item.raw)
+        if len(batch) == size or characters >= CHUNK_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
         yield batch
 
 

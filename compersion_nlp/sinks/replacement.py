@@ -52,6 +52,8 @@ class Replacement:
         target = Path(os.path.realpath(target))  # behind a link, the file it leads to is replaced
         if target.is_dir():
             raise BadInput(f"{target} is a folder.", "Name a file in it.")
+        if target.exists() and not target.is_file():
+            raise BadInput(f"{target} is a pipe or device.", "Name a file; an output is put in place whole.")
         for rest in (target.with_name(target.name + suffix) for suffix in ("-wal", "-journal")):
             if rest.exists():
                 raise BadInput(f"{target} is in use: {rest.name} stands beside it.", "Close the program that has it.")

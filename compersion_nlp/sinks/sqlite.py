@@ -14,7 +14,6 @@ from compersion_nlp.sinks.layout import Layout
 from compersion_nlp.sinks.options import WriteOptions
 from compersion_nlp.sources.columns import Kind
 
-_BATCH = 1000
 _TYPES = {Kind.BOOL: "INTEGER", Kind.INT: "INTEGER", Kind.FLOAT: "REAL", Kind.BYTES: "BLOB"}  # all others: TEXT
 
 
@@ -40,13 +39,12 @@ _TO_CELL: dict[Kind, Callable[[Any], Any]] = {
 
 
 class SqliteWriter:
-    """Writes a batch of rows a transaction. NaN, which SQLite does not hold, becomes NULL."""
+    """Writes all rows in one transaction. NaN, which SQLite does not hold, becomes NULL."""
 
     guarded = 0
 
     def __init__(self, path: Path, target: Path, layout: Layout, options: WriteOptions) -> None:
         self._layout = layout
-        self._rows: list[list[Any]] = []
         self._columns: list[tuple[str, Callable[[Any], Any]]] = [
             (name, _TO_CELL.get(kind, TO_TEXT[kind])) for name, kind in layout.columns
         ]
@@ -58,28 +56,21 @@ class SqliteWriter:
             self._connection.execute("PRAGMA journal_mode = OFF")
             self._connection.execute("PRAGMA synchronous = OFF")
             self._connection.execute(f"CREATE TABLE passages ({columns})")
+            self._connection.execute("BEGIN")
         except sqlite3.Error:
             self._connection.close()
             raise
         self._insert = f"INSERT INTO passages VALUES ({', '.join('?' * len(typed))})"
 
     def write(self, columns: Mapping[str, Any], row: Mapping[str, Any]) -> None:
-        """Takes one row; it is written with its batch."""
+        """Writes one row."""
         cells = [None if (value := columns.get(name)) is None else to_cell(value) for name, to_cell in self._columns]
         cells.extend(flatten(row, self._layout.labels, self._layout.explained).values())
-        self._rows.append(cells)
-        if len(self._rows) >= _BATCH:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._connection.execute("BEGIN")
-        self._connection.executemany(self._insert, self._rows)
-        self._connection.execute("COMMIT")
-        self._rows.clear()
+        self._connection.execute(self._insert, cells)
 
     def close(self) -> None:
         """Completes the database."""
-        self._flush()
+        self._connection.execute("COMMIT")
         self._connection.close()
 
     def discard(self) -> None:

@@ -17,6 +17,7 @@ from compersion_nlp.sources.formats import format_of
 from compersion_nlp.sources.jsonl import JsonLinesFile
 from compersion_nlp.sources.lines import TextFile
 from compersion_nlp.sources.options import FileReader, ReadOptions, Source, check_options
+from compersion_nlp.sources.streams import readable
 
 __all__ = ["FORMATS", "ColumnKinds", "Kind", "ReadOptions", "Source", "digest_inputs", "open_source", "stamp"]
 
@@ -63,8 +64,9 @@ def open_source(paths: Sequence[Path], options: ReadOptions = ReadOptions()) -> 
 
 
 def _open(path: Path, options: ReadOptions) -> FileReader:
-    if not path.exists():
-        raise BadInput(f"{path} does not exist.", "Check the path.")
+    with readable(path):
+        if not path.exists():
+            raise BadInput(f"{path} does not exist.", "Check the path.")
     if path.is_dir():
         if options.format not in (None, "folder"):
             raise BadInput(

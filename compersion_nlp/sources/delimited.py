@@ -16,33 +16,59 @@ from compersion_nlp.sources.streams import Text, is_sound, open_text
 
 DELIMITERS = (",", ";", "\t", "|")
 LONGEST_CELL = 2**24
+LONGEST_ROW = 2**25
+TOO_LONG = f"a row is longer than {LONGEST_ROW:,} characters; is a quote left open?"
 
 
 class _Lines:
-    """Lines that remember what the row under way has taken, so that it can be given back."""
+    """Lines that remember what the row under way has taken, so that it can be given back.
+
+    A row whose quoting failed some lines on leaves lines that it went over within a quote. A later
+    row that is within a quote at the end of one of them would fail at the same place, so it ends
+    there: otherwise a file of such rows takes a time that grows with the square of its length.
+    """
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self._ahead: deque[str] = deque()
+        self._failing = 0  # how many of the lines ahead are such
+        self._size = 0
+        self._ends = False
         self.taken: list[str] = []
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
+        if self._ends:
+            raise StopIteration
         line = self._ahead.popleft() if self._ahead else next(self._lines)
         self.taken.append(line)
+        self._size += len(line)
+        if self._size > LONGEST_ROW:
+            raise csv.Error(TOO_LONG)
+        if self._failing:
+            self._failing -= 1
+            self._ends = True
         return line
 
     def give_back(self, keep: int) -> None:
         """Gives all taken lines but the first ``keep`` back, to be read anew."""
         self._ahead.extendleft(reversed(self.taken[keep:]))
         del self.taken[keep:]
+        self._size, self._ends = sum(map(len, self.taken)), False
+
+    def fail_row(self) -> str:
+        """Gives all lines of a row back but the first, and finishes with that."""
+        if len(self.taken) > 1:
+            self._failing = len(self.taken) - 2  # the quote may have ended in the last
+        self.give_back(1)
+        return self.finish_row()
 
     def finish_row(self) -> str:
         """Returns the lines of the row as they stand in the file, and starts the next."""
         raw = self.taken[0] if len(self.taken) == 1 else "".join(self.taken)
-        self.taken = []
+        self.taken, self._size, self._ends = [], 0, False
         return raw
 
 
@@ -94,8 +120,7 @@ class DelimitedFile:
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    lines.give_back(1)
-                    yield _malformed(next(numbers), lines.finish_row(), str(error), text)
+                    yield _malformed(next(numbers), lines.fail_row(), str(error), text)
                     continue
                 raw = lines.finish_row()
                 if row and not (len(row) == 1 and raw.isspace()):
@@ -141,6 +166,8 @@ def _malformed(number: int, raw: str, error: str, text: Text) -> Rejected:
     match error:
         case "unexpected end of data":
             reason = "a quote is opened here and never closed"
+        case _ if error == TOO_LONG:
+            reason = TOO_LONG
         case str() if "field limit" in error:
             reason = f"a cell is longer than {LONGEST_CELL:,} characters; is a quote left open?"
         case _:

@@ -23,8 +23,13 @@ def digest_inputs(paths: Sequence[Path]) -> str:
     for path in paths:
         total.update(b"input\n")
         for name, file in _files(path):
-            with readable(file), file.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            try:
+                with readable(file), file.open("rb") as stream:
+                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            except BadInput:
+                if not path.is_dir():
+                    raise
+                digest = "unreadable"  # in a folder, that is one rejected row
             total.update(f"{len(name)} {name} {digest}\n".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
 
@@ -48,5 +53,5 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
         raise BadInput(f"{path} does not exist.", "Check the path.")
     yield "", path
     log = path.with_name(f"{path.name}-wal")
-    if log.exists():
+    if log.exists() and log.stat().st_size:  # an empty one comes and goes with every reader
         yield "-wal", log

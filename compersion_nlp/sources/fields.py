@@ -14,11 +14,12 @@ from compersion_nlp.sources.options import ReadOptions
 
 TEXT_COLUMNS = ("text", "body", "selftext", "content", "message", "post", "comment", "entry")
 _LISTED = 40  # columns that an error message lists at most
+_SHOWN = 40  # characters of each: where a header is missing, its place is taken by what somebody wrote
 
 
 def list_names(names: Collection[str]) -> str:
     """Returns the names as an error message shows them, the first few if there are many."""
-    shown = ", ".join(repr(name) for name in list(names)[:_LISTED])
+    shown = ", ".join(repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}...") for name in list(names)[:_LISTED])
     return f"{shown} and {len(names) - _LISTED:,} more" if len(names) > _LISTED else shown or "none"
 
 
@@ -96,11 +97,13 @@ def unique_names(names: Iterable[str]) -> tuple[str, ...]:
     ('column_1', 'text', 'text_2')
     """
     names = tuple(names)
+    present = frozenset(names)
     taken: dict[str, None] = {}
+    turns: dict[str, int] = {}  # where to go on counting: a header can be one name ten thousand times
     for place, name in enumerate(names, start=1):
         base = unique = name or f"column_{place}"
-        turn = 2
-        while unique in taken or (unique != name and unique in names):
+        turn = turns.get(base, 2)
+        while unique in taken or (unique != name and unique in present):
             unique, turn = f"{base}_{turn}", turn + 1
-        taken[unique] = None
+        taken[unique], turns[base] = None, turn
     return tuple(taken)

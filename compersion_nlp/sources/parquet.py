@@ -19,7 +19,7 @@ try:
 except ImportError:
     raise MissingExtra("pyarrow", "parquet", "Reading Parquet files") from None
 
-_BATCH = 1024
+_BATCH = 256  # rows that are Python values at a time; each can hold megabytes
 
 
 class ParquetFile:

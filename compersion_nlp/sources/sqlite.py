@@ -53,9 +53,11 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         with readable(path), path.open("rb"):
             pass
         # An engine may pull the rows from a thread of its own, one at a time.
-        connect = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        mode = "mode=ro&immutable=1" if _rests(path) else "mode=ro"
+        connect = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, check_same_thread=False)
         with closing(connect) as connection:
             connection.text_factory = _decode
+            connection.set_authorizer(_refuse_other_files)
             connection.execute("PRAGMA trusted_schema = OFF")  # views run nothing that the file brings along
             yield connection
     except (sqlite3.Error, sqlite3.Warning, UnicodeError) as error:
@@ -63,6 +65,22 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             f"{path} cannot be read as SQLite: {error}.",
             "Check that it is a SQLite database which no other program locks, and the query if there is one.",
         ) from None
+
+
+def _rests(path: Path) -> bool:
+    """Says whether a database has the mode of a write-ahead log, but no log.
+
+    Opened as usual, it would be given one, which litters, and fails where the folder is read-only.
+    """
+    with path.open("rb") as file:
+        by_log = file.read(20)[18:] == b"\2\2"  # https://www.sqlite.org/fileformat.html, 1.3.3
+    log = path.with_name(f"{path.name}-wal")
+    return by_log and not (log.exists() and log.stat().st_size)
+
+
+def _refuse_other_files(action: int, *_: str | None) -> int:
+    # ATTACH, and VACUUM INTO by way of it, can write files however this one was opened.
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
 def _decode(cell: bytes) -> str:
