@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from compersion_nlp.bundle import find_bundle, load_bundle, verify_bundle
 from compersion_nlp.bundle.store import INDEX
@@ -15,6 +16,7 @@ from compersion_nlp.decision import fit_decision
 from compersion_nlp.errors import BadBundle, BadConfig
 from compersion_nlp.evaluate import evaluate, predict
 from compersion_nlp.tagger import Tagger, window_logits
+from compersion_nlp.training import linear
 from compersion_nlp.training.data import read_data
 from compersion_nlp.training.recipe import read_recipe
 from compersion_nlp.training.train import train
@@ -106,6 +108,22 @@ def test_the_same_recipe_and_corpora_give_the_same_bytes(make, tmp_path, data):
     train(path, tmp_path / "one")
     train(path, tmp_path / "two")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_fitting_has_one_thread_so_that_the_number_of_cores_changes_no_digit(make, monkeypatch):
+    threads = []
+    fit = linear.fit
+
+    def watched(*arguments):
+        threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return fit(*arguments)
+
+    monkeypatch.setattr(linear, "fit", watched)
+    with threadpool_limits(2, user_api="blas"):
+        train(make("folds = 2"))
+        after = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert set(threads) == {1}
+    assert set(after) == {2}
 
 
 def test_training_again_replaces_the_bundle(make):

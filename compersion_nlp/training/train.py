@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from compersion_nlp.bundle import Manifest, write_bundle
 from compersion_nlp.bundle.store import INDEX, pin_bundle
@@ -69,10 +70,11 @@ def train(recipe_path: Path, output: Path | None = None, progress: Progress = la
     def fit(part: Part) -> SavableScorer:
         return fitter.fit(options, part.texts, part.gold, recipe.labels, recipe.seed)
 
-    if recipe.data.folds is None:
-        fitted = _fit(recipe, data, fit, progress)
-    else:
-        fitted = _fit_folds(recipe, data.train, recipe.data.folds, fit, progress)
+    with threadpool_limits(1, user_api="blas"):  # how a sum is parted among threads decides its last digit
+        if recipe.data.folds is None:
+            fitted = _fit(recipe, data, fit, progress)
+        else:
+            fitted = _fit_folds(recipe, data.train, recipe.data.folds, fit, progress)
     progress("Calibrating and scoring")
     how = f"{fitted.how} {recipe.caveat}".rstrip()
     decision = fit_decision(recipe.labels, fitted.logits, fitted.judged.gold)
