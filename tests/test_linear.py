@@ -110,7 +110,7 @@ def test_columns_that_tell_nothing_apart_still_make_a_scorer():
 def test_the_ratios_can_be_left_out():
     from sklearn.linear_model import LogisticRegression
 
-    options = Options(min_df=1, ratio_power=0, class_weight=None)
+    options = Options(min_df=1, ratio_power=0, balanced=False)
     scorer = fit(options, TEXTS, GOLD, LABELS, seed=1)
     rows = hstack(scorer.tfidf.blocks(TEXTS), format="csr")
     plain = LogisticRegression(C=options.C, solver="liblinear").fit(rows, GOLD[:, 1])

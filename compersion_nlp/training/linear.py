@@ -11,7 +11,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -36,9 +36,9 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     An n-gram is kept if it stands in ``min_df`` passages, and of those the ``max_words`` and ``max_chars`` most
     frequent. ``ratio_power`` is the power to which the ratios of the NB-SVM are raised: 1 is the paper's, 0 leaves them
-    out. ``C`` is the inverse strength of the L2 penalty. ``class_weight`` None counts every passage alike.
-    ``rule_weight`` is what the strongest finding of the rules counts, where a passage's n-grams have the length 1; with
-    0 the scorer has no rules.
+    out. ``C`` is the inverse strength of the L2 penalty. ``balanced`` counts the passages with a label as much as those
+    without; else every passage counts alike. ``rule_weight`` is what the strongest finding of the rules counts, where a
+    passage's n-grams have the length 1; with 0 the scorer has no rules.
     """
 
     word_ngrams: tuple[Length, Length] = (1, 3)
@@ -49,7 +49,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sublinear_tf: bool = True
     ratio_power: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.5
     C: Annotated[float, msgspec.Meta(gt=0)] = 10.0
-    class_weight: Literal["balanced"] | None = "balanced"
+    balanced: bool = True
     rule_weight: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
 
 
@@ -112,7 +112,11 @@ def _fit_label(
     if min(positives, negatives) < FEWEST:
         return np.zeros(rows.shape[1], dtype=np.float32), _prior(positives, negatives)
     regression = LogisticRegression(
-        C=options.C, class_weight=options.class_weight, solver="liblinear", random_state=seed, max_iter=1000
+        C=options.C,
+        class_weight="balanced" if options.balanced else None,
+        solver="liblinear",
+        random_state=seed,
+        max_iter=1000,
     )
     examples, felt = rows[known], gold[known] > 0
     ratios = _ratios(examples, felt) ** options.ratio_power
