@@ -30,8 +30,11 @@ from sklearn.svm import SVC, LinearSVC
 
 from compersion_nlp.bundle import list_bundles, load_bundle, open_bundle
 from compersion_nlp.bundle.folder import digest_file
+from compersion_nlp.corpus import Corpus
 from compersion_nlp.decision import fit_decision
 from compersion_nlp.errors import BadBundle, BadConfig, UnknownLabel
+from compersion_nlp.evaluate import seen_in_training
+from compersion_nlp.records import Annotation
 from compersion_nlp.scorers.pipeline import PIPELINE, add_pipeline, read_pipeline
 from compersion_nlp.scorers.protocol import check_scorer
 
@@ -127,13 +130,20 @@ def test_without_development_data_each_label_is_provisional(one_vs_rest, store):
         assert (numbers.slope, numbers.intercept, numbers.threshold, numbers.provisional) == (1.0, 0.0, 0.5, True)
 
 
-def test_with_development_data_the_decision_is_fitted(one_vs_rest, store):
+def test_with_development_data_the_decision_is_fitted_and_the_corpus_remembered(one_vs_rest, store):
     scorer = read_pipeline(one_vs_rest, trust_pickle=True, labels=LABELS)
-    texts, gold = TEXTS * 5, np.tile(GOLD, (5, 1)).astype(np.float32)
-    decision = fit_decision(LABELS, scorer.score(texts), gold)
-    folder = add_pipeline(scorer, "mine", decision=decision, store=store)
-    assert open_bundle(folder).manifest.decision == decision.by_label
-    assert not decision.by_label["joy"].provisional
+    marks = np.tile(GOLD, (5, 1))
+    annotations = tuple(
+        Annotation(
+            f"p{i}", text, "comment", f"p{i}", {label: "felt" for label, mark in zip(LABELS, row, strict=True) if mark}
+        )
+        for i, (text, row) in enumerate(zip(TEXTS * 5, marks, strict=True))
+    )
+    dev = Corpus("mine/dev", annotations, sha256="a" * 64)
+    manifest = open_bundle(add_pipeline(scorer, "mine", dev=dev, store=store)).manifest
+    assert manifest.decision == fit_decision(LABELS, scorer.score(dev.texts), marks.astype(np.float32)).by_label
+    assert not manifest.decision["joy"].provisional
+    assert seen_in_training(manifest, dev) == "dev"
 
 
 class Hostile:

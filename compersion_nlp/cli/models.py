@@ -78,7 +78,7 @@ def show_model(name: Annotated[str | None, NameArgument] = None, json: Annotated
         return
     manifest = found.manifest
     for key, value in _facts(manifest):
-        out.print(f"{key:<12} {safe(value)}", markup=False)
+        out.print(f"{key:<12} {safe(value)}")
     table = Table("label", "threshold", "positives", "", title="Decision", title_justify="left")
     for label, decision in manifest.decision.items():
         remark = "provisional" if decision.provisional else ""
@@ -119,7 +119,7 @@ def verify_models(
         print_json(results)
     else:
         for result in results:
-            out.print(f"{result['name']}: {result['problem'] or 'sound'}{_pin_remark(result)}", markup=False)
+            out.print(f"{result['name']}: {result['problem'] or 'sound'}{_pin_remark(result)}")
     if any(result["problem"] for result in results):
         raise typer.Exit(EXIT_ERROR)
 
@@ -177,23 +177,16 @@ def add_model(
         added = add_bundle(source, name)
     else:
         added = _add_pipeline(source, name, trust_pickle, labels, dev)
-    out.print(f"added {added.name}: {added}", markup=False)
+    out.print(f"added {added.name}: {added}")
 
 
 def _add_pipeline(source: Path, name: str | None, trust_pickle: bool, labels: str | None, dev: Path | None) -> Path:
-    from compersion_nlp.corpus import gold, read_corpus
-    from compersion_nlp.decision import fit_decision
+    from compersion_nlp.corpus import read_corpus
     from compersion_nlp.scorers.pipeline import add_pipeline, read_pipeline
-    from compersion_nlp.scoring import window_logits
 
     names = tuple(label.strip() for label in labels.split(",")) if labels else None
     scorer = read_pipeline(source, trust_pickle, names)
-    decision = None
-    if dev is not None:
-        corpus = read_corpus(dev)
-        marks = gold(corpus.annotations, scorer.labels, corpus.labels)
-        decision = fit_decision(scorer.labels, window_logits(scorer, corpus.texts, None), marks)
-    return add_pipeline(scorer, name or source.stem.lower(), decision=decision)
+    return add_pipeline(scorer, name or source.stem.lower(), dev=read_corpus(dev) if dev else None)
 
 
 @app.command("promote")
@@ -205,4 +198,4 @@ def promote_model(name: Annotated[str, typer.Argument(help="The bundle that is t
     from compersion_nlp.bundle import promote
 
     promote(name)
-    out.print(f"{name} is now the default.", markup=False)
+    out.print(f"{name} is now the default.")

@@ -16,8 +16,9 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 
-from compersion_nlp.bundle import Manifest, add_bundle, write_bundle
-from compersion_nlp.decision import Decision
+from compersion_nlp.bundle import CorpusUse, Manifest, add_bundle, write_bundle
+from compersion_nlp.corpus import Corpus, gold
+from compersion_nlp.decision import Decision, fit_decision
 from compersion_nlp.errors import BadBundle, BadConfig, MissingExtra
 from compersion_nlp.labels import SCHEME
 from compersion_nlp.scorers.protocol import PROBES, Scores, check_scorer
@@ -98,15 +99,16 @@ def add_pipeline(
     scorer: PipelineScorer,
     name: str,
     version: str = "1",
-    decision: Decision | None = None,
+    dev: Corpus | None = None,
     store: Path | None = None,
 ) -> Path:
     """Keeps a pipeline as a bundle in a store, the user's by default, and returns the bundle's folder.
 
-    ``decision`` comes from ``fit_decision`` on development data. Without one, each label is felt from a probability
-    of 0.5 on, uncalibrated, and is marked provisional.
+    Calibration and thresholds are fitted on ``dev``, which the bundle remembers. Without it, each label is felt from a
+    probability of 0.5 on, uncalibrated, and is marked provisional.
     """
-    decision = decision or Decision.identity(scorer.labels)
+    decision = _decide_on(dev, scorer) if dev else Decision.identity(scorer.labels)
+    corpora = {dev.name: CorpusUse(dev.sha256, len(dev.annotations), "dev")} if dev else {}
     manifest = Manifest(
         name=name,
         version=version,
@@ -114,11 +116,16 @@ def add_pipeline(
         scorer="pipeline",
         labels=scorer.labels,
         decision=decision.by_label,
+        corpora=corpora,
         libraries={package: installed(package) for package in ("scikit-learn", "skops")},
     )
     with tempfile.TemporaryDirectory() as folder:
         write_bundle(Path(folder) / name, manifest, scorer)
         return add_bundle(Path(folder) / name, name, store)
+
+
+def _decide_on(dev: Corpus, scorer: PipelineScorer) -> Decision:
+    return fit_decision(scorer.labels, scorer.score(dev.texts), gold(dev.annotations, scorer.labels, dev.labels))
 
 
 def _open(content: bytes) -> Any:
