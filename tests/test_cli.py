@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
+from compersion_nlp.bundle import pin_bundle
 from compersion_nlp.cli import app
 from compersion_nlp.cli.console import run, safe
 
@@ -236,6 +238,18 @@ def test_models_are_listed_shown_verified_and_promoted(compersion, own_store):
         "linear": False,
         "rules": True,
     }
+
+
+def test_what_a_bundle_says_of_itself_is_shown_as_it_is(compersion, plain_bundle, own_store):
+    shutil.copytree(plain_bundle, own_store / "odd")
+    manifest = own_store / "odd" / "manifest.json"
+    manifest.write_text(
+        manifest.read_text().replace('"description": ""', '"description": "[/b] :joy: [link=x]y[/link]"')
+    )
+    pin_bundle(own_store, "odd")
+    code, out, _ = compersion("models", "list")
+    assert code == 0
+    assert "[/b] :joy: [link=x]y[/link]" in " ".join(out.split())
 
 
 def test_a_bundle_that_is_not_sound_fails_verification(compersion, plain_bundle):

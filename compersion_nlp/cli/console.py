@@ -20,10 +20,11 @@ EXIT_INTERRUPTED = 130
 
 WIDTH_OF_FILES = 160  # columns of a table that goes into a file or a pipe, where nobody set a width
 
-out = Console(highlight=False, soft_wrap=True)
+# No markup and no emoji codes: what is printed comes from bundles, corpora and passages, not from here.
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 if not out.is_terminal and "COLUMNS" not in os.environ:
     out.width = WIDTH_OF_FILES
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 # Control characters could drive the terminal: each is shown as its picture, one for one.
 _PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}

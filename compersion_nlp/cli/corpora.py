@@ -63,7 +63,7 @@ def check(files: Annotated[list[Path], FilesArgument], json: Annotated[bool, Jso
         print_json(report)
     else:
         for problem in report.problems:
-            out.print(safe(f"{problem.check}: {problem.where}: {problem.message}"), markup=False)
+            out.print(safe(f"{problem.check}: {problem.where}: {problem.message}"))
         passages = ", ".join(f"{name} {count}" for name, count in report.passages.items())
         out.print(safe(f"{sum(report.passages.values())} passages ({passages}): {_verdict(len(report.problems))}"))
     if not report.sound:
@@ -105,17 +105,16 @@ def _show_one(description: Description) -> None:
             f"{description.nothing_felt} with nothing felt; median {description.median_words:.0f} words, "
             f"longest {description.longest_words}"
         ),
-        markup=False,
     )
     for title, counts in (
         ("kinds", description.kinds),
         ("manners", description.manners),
         ("lengths", description.lengths),
     ):
-        out.print(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counts.items()), markup=False)
+        out.print(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
     table = Table("label", *next(iter(description.stances.values())))
     for label, counts in description.stances.items():
         table.add_row(label, *(str(count) if count else "" for count in counts.values()))
     out.print(table, soft_wrap=False)
     pairs = ", ".join(f"{one} + {other} {count}" for one, other, count in description.together[:MOST_PAIRS])
-    out.print(f"felt together: {pairs}\n", markup=False)
+    out.print(f"felt together: {pairs}\n")

@@ -68,7 +68,7 @@ def _show(result: Evaluation | Comparison) -> None:
         out.print(_drawn(table), soft_wrap=False)
         out.print()
     for note in notes(result):
-        out.print(safe(note), markup=False)
+        out.print(safe(note))
 
 
 def _drawn(table: Table) -> RichTable:

@@ -131,4 +131,4 @@ def _show(account: Account) -> None:
     lines.append(f"{account.model}, {account.seconds:.1f} s{rate}{resumed}")
     lines.append(f"written to {os.fspath(account.output)}")
     for line in lines:
-        out.print(safe(line), markup=False)
+        out.print(safe(line))

@@ -51,7 +51,7 @@ def _in_lines() -> Callable[[Progress], None]:
         nonlocal last
         if (now := time.monotonic()) - last >= SECONDS_BETWEEN_LINES:
             last = now
-            err.print(f"{progress.stage}: {describe(progress)}", markup=False)
+            err.print(f"{progress.stage}: {describe(progress)}")
 
     return tell
 

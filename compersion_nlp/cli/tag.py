@@ -104,7 +104,8 @@ def _remark(finding: Finding, text: str) -> str:
     if finding.felt:
         shown = " … ".join(" ".join(safe(span.of(text)).split()) for span in finding.evidence)
         return f"“{_shorten(shown)}”" if shown else ""
-    words = ", ".join(f"“{safe(mention.span.of(text))}”" for mention in finding.mentions)
+    said = [mention for mention in finding.mentions if mention.stance == finding.stance]
+    words = ", ".join(f"“{safe(mention.span.of(text))}”" for mention in said)
     return f"{finding.stance}: {_shorten(words)}" if finding.stance else ""
 
 

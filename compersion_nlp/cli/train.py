@@ -26,13 +26,13 @@ def train(
     """
     from compersion_nlp.training.train import train as run
 
-    manifest = run(recipe, output, lambda step: err.print(safe(step), markup=False))
+    manifest = run(recipe, output, lambda step: err.print(safe(step)))
     if json:
         print_json(manifest)
         return
     scores = manifest.scores or {}
-    out.print(f"{manifest.name}@{manifest.version}: {output or recipe.absolute().parent}", markup=False)
+    out.print(f"{manifest.name}@{manifest.version}: {output or recipe.absolute().parent}")
     for key in ("macro_f1", "micro_f1", "macro_average_precision"):
         if scores.get(key) is not None:
             low, high = scores[f"{key}_interval"]
-            out.print(f"{key.replace('_', ' ')} {scores[key]:.3f} (95 %: {low:.3f} to {high:.3f})", markup=False)
+            out.print(f"{key.replace('_', ' ')} {scores[key]:.3f} (95 %: {low:.3f} to {high:.3f})")
