@@ -10,7 +10,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, NamedTuple
 
@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from compersion_nlp.corpus import deal_folds
 from compersion_nlp.errors import BadConfig
 
 Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -123,20 +124,16 @@ def cross_fit(
     """
     probabilities = np.zeros(logits.shape, dtype=np.float64)
     decided = np.zeros(logits.shape, dtype=np.bool_)
-    for held_out in _deal(groups, folds, seed):
+    if (found := len(set(groups))) < 2:
+        raise BadConfig(f"Cross-fitting got {found} group.", "It needs at least two groups of passages.")
+    folds = min(folds, found)
+    fold_of = deal_folds(groups, folds, seed)
+    for fold in range(folds):
+        held_out = fold_of == fold
         decision = fit_decision(labels, logits[~held_out], gold[~held_out])
         probabilities[held_out] = decision.probabilities(logits[held_out])
         decided[held_out] = decision.decide(probabilities[held_out])
     return CrossFitted(probabilities, decided)
-
-
-def _deal(groups: Sequence[str], folds: int, seed: int) -> Iterator[Decided]:
-    names, members = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
-    if len(names) < 2:
-        raise BadConfig(f"Cross-fitting got {len(names)} group.", "It needs at least two groups of passages.")
-    folds = max(2, min(folds, len(names)))
-    fold_of = np.random.default_rng(seed).permutation(len(names)) % folds
-    return (fold_of[members] == fold for fold in range(folds))
 
 
 def _known_column(logits: Floats, gold: Floats, known: Decided, column: int) -> tuple[Floats, Floats]:

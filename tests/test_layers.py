@@ -14,7 +14,7 @@ ROOT = Path(compersion_nlp.__file__).parent
 # a place of their own.
 LAYERS = (
     ("errors", "labels", "records", "folding", "text"),
-    ("registry", "scorers.protocol", "decision", "bundle", "corpus", "corpus_checks", "sources", "sinks"),
+    ("registry", "scorers.protocol", "corpus", "corpus_checks", "decision", "bundle", "sources", "sinks"),
     ("phrases", "lexicon", "stance"),
     ("scorers",),
     ("scoring", "evidence", "tagger"),
