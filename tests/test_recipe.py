@@ -50,6 +50,16 @@ def test_options_become_the_fitters_own_struct(write):
     assert options == linear.Options(word_ngrams=(1, 1))
 
 
+def test_an_option_that_is_a_path_is_relative_to_the_recipe_and_resolved_as_it_is_written(write):
+    path = write(
+        SOUND.replace('name = "linear"', 'name = "rules"').replace("word_ngrams = [1, 1]", 'lexicon = "my/own.toml"')
+    )
+    recipe = read_recipe(path)
+    _, options = find_fitter(recipe, path)
+    assert options.lexicon == path.parent / "my" / "own.toml"
+    assert resolve(recipe, options)["scorer"]["options"] == {"lexicon": "my/own.toml", "cues": None}
+
+
 def test_the_resolved_recipe_writes_every_default_out_and_reads_back(write):
     path = write(SOUND)
     recipe = read_recipe(path)
@@ -105,6 +115,12 @@ def test_an_option_that_is_off_is_named_by_its_whole_path(write, options, expect
         find_fitter(read_recipe(path), path)
     assert caught.value.message.startswith(f"{path}: {expected}")
     assert "word_ngrams" in caught.value.hint
+
+
+def test_a_path_that_is_no_string_is_refused(write):
+    path = write(SOUND.replace('name = "linear"', 'name = "rules"').replace("word_ngrams = [1, 1]", "cues = 3"))
+    with pytest.raises(BadConfig, match=r"scorer\.options\.cues: Expected a path, got 3"):
+        find_fitter(read_recipe(path), path)
 
 
 def test_an_unknown_fitter_is_refused_with_those_there_are(write):

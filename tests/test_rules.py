@@ -1,6 +1,5 @@
 """The rules scorer: what raises a logit, and that a bundle of it is self-contained."""
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -92,12 +91,12 @@ def test_a_file_that_is_not_utf8_is_named(scorer, tmp_path):
 def test_a_recipe_can_name_its_own_files(tmp_path):
     own = tmp_path / "mine.toml"
     own.write_text('format = 1\n[labels.joy.named]\nstrong = ["yeehaw"]\n', "utf-8")
-    options = msgspec.convert({"lexicon": str(own)}, rules.Options)
+    options = rules.Options(lexicon=own)
     assert rules.fit(options, [], GOLD[:, :1], ("joy",), 0).score(["yeehaw"])[0, 0] > 0
     with pytest.raises(BadConfig, match="has no entry for jealousy"):
         rules.fit(options, [], GOLD, LABELS, 0)
     with pytest.raises(BadConfig, match="cannot be read"):
-        rules.fit(rules.Options(cues=str(tmp_path / "absent.toml")), [], GOLD, LABELS, 0)
+        rules.fit(rules.Options(cues=tmp_path / "absent.toml"), [], GOLD, LABELS, 0)
 
 
 def test_scorer_and_fitter_are_registered():

@@ -94,6 +94,7 @@ def read_recipe(path: Path) -> Recipe:
 def find_fitter(recipe: Recipe, path: Path) -> tuple[Fitter, msgspec.Struct]:
     """Returns the fitter that a recipe names, and its options with the defaults filled in.
 
+    An option that is a Path is relative to the recipe.
     Raises BadConfig if there is no such fitter, or if it does not know an option.
     """
     fitter: Fitter = FITTERS.get(recipe.scorer.name)
@@ -102,14 +103,23 @@ def find_fitter(recipe: Recipe, path: Path) -> tuple[Fitter, msgspec.Struct]:
 
 def resolve(recipe: Recipe, options: msgspec.Struct) -> dict[str, Any]:
     """Returns the recipe as plain values with every default written out, as a manifest keeps it."""
-    whole = msgspec.structs.replace(recipe, scorer=ScorerPart(recipe.scorer.name, msgspec.to_builtins(options)))
+    # What the recipe gives stays as it is written there, so that no path of this machine gets into a bundle.
+    written_out = msgspec.to_builtins(options, enc_hook=str) | recipe.scorer.options
+    whole = msgspec.structs.replace(recipe, scorer=ScorerPart(recipe.scorer.name, written_out))
     resolved: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))
     return resolved
 
 
 def _convert(raw: Any, schema: type[T], path: Path, prefix: str = "") -> T:
+    def read_path(kind: type, value: Any) -> Path:
+        if kind is not Path:
+            raise NotImplementedError(f"an option cannot be a {kind.__name__}")
+        if not isinstance(value, str):
+            raise ValueError(f"Expected a path, got {value!r}")
+        return path.parent / value
+
     try:
-        return msgspec.convert(raw, schema)
+        return msgspec.convert(raw, schema, dec_hook=read_path)
     except msgspec.ValidationError as error:
         raise _refusal(path, prefix, schema, str(error)) from None
 

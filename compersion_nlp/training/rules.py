@@ -18,8 +18,8 @@ from compersion_nlp.stance import compile_cues, default_cues
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Files to use in place of the package's own ``lexicon.toml`` and ``cues.toml``."""
 
-    lexicon: str | None = None
-    cues: str | None = None
+    lexicon: Path | None = None
+    cues: Path | None = None
 
 
 def fit(
@@ -29,16 +29,16 @@ def fit(
 
     Raises BadConfig if a file cannot be read, breaks its schema or lacks a label.
     """
-    lexicon = compile_lexicon(_read(options.lexicon), options.lexicon) if options.lexicon else default_lexicon()
+    lexicon = compile_lexicon(_read(options.lexicon), str(options.lexicon)) if options.lexicon else default_lexicon()
     if missing := [label for label in labels if label not in lexicon.labels]:
         raise BadConfig(f"The lexicon has no entry for {', '.join(missing)}.", "Add labels.<name> to it.")
-    cues = compile_cues(_read(options.cues), options.cues) if options.cues else default_cues()
+    cues = compile_cues(_read(options.cues), str(options.cues)) if options.cues else default_cues()
     return RulesScorer(labels, lexicon, cues)
 
 
-def _read(path: str) -> str:
+def _read(path: Path) -> str:
     try:
-        return Path(path).read_text("utf-8")
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(
             f"{path} cannot be read: {error}.", "Name a TOML file in UTF-8, or leave the option out."
