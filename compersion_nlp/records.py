@@ -63,7 +63,9 @@ class Finding(msgspec.Struct, frozen=True):
 
     ``probability`` is calibrated, 0 to 1. ``stance`` is ``felt`` exactly where the label is decided
     to be felt, else the strongest other stance of its mentions, else None. ``evidence`` holds the
-    sentences that carry a felt label. ``provisional``: the calibration saw too few examples to trust.
+    sentences that carry a felt label. ``mentions`` are judged one by one, from the words around each: one of them can
+    be ``felt`` where the passage as a whole is not decided to be. ``provisional``: the calibration saw too few examples
+    to trust.
     """
 
     label: str
@@ -97,12 +99,12 @@ class Reading(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def felt(self) -> tuple[str, ...]:
-        """Labels that the writer is read as feeling, in scheme order."""
+        """Labels that the writer is read as feeling, in the order of the bundle's."""
         return tuple(finding.label for finding in self.findings if finding.felt)
 
     @property
     def stances(self) -> dict[str, str]:
-        """Label to stance, for every label that is felt or mentioned."""
+        """Label to stance, for every label that is felt, or mentioned in another stance."""
         return {finding.label: finding.stance for finding in self.findings if finding.stance is not None}
 
     @property
@@ -154,12 +156,13 @@ class Reading(msgspec.Struct, frozen=True, dict=True):
         try:
             fields = msgspec.convert(row, _Row)
         except msgspec.ValidationError as error:
-            raise BadConfig(f"This row is not a reading: {error}.", "Pass the row that to_row returned.") from None
+            raise _no_reading(str(error)) from None
+        fields.check()
         explained = fields.stances is not None
         stances = fields.stances or dict.fromkeys(fields.felt, FELT)
         findings = tuple(
             Finding(
-                label=SCHEME.check_label(label),
+                label=label,
                 probability=probability,
                 stance=stances.get(label),
                 evidence=fields.evidence.get(label, ()),
@@ -181,6 +184,23 @@ class _Row(msgspec.Struct, frozen=True):
     stances: dict[str, str] | None = None
     evidence: dict[str, tuple[Span, ...]] = {}
     mentions: tuple[Mention, ...] = ()
+
+    def check(self) -> None:
+        """Raises BadConfig if a label or stance is none, or if two keys contradict each other."""
+        stances = self.stances if self.stances is not None else dict.fromkeys(self.felt, FELT)
+        named = {*self.felt, *self.provisional, *stances, *self.evidence, *(mention.label for mention in self.mentions)}
+        if odd := sorted(self.probabilities.keys() - SCHEME.labels.keys()):
+            raise _no_reading(f"`$.probabilities` names {odd[0]!r}, which is no label")
+        if odd := sorted(named - self.probabilities.keys()):
+            raise _no_reading(f"{odd[0]!r} has no probability")
+        if odd := sorted({*stances.values(), *(mention.stance for mention in self.mentions)} - SCHEME.stances.keys()):
+            raise _no_reading(f"{odd[0]!r} is no stance")
+        if {label for label, stance in stances.items() if stance == FELT} != set(self.felt):
+            raise _no_reading("`$.felt` and `$.stances` do not agree on what is felt")
+
+
+def _no_reading(why: str) -> BadConfig:
+    return BadConfig(f"This row is not a reading: {why}.", "Pass the row that to_row returned.")
 
 
 class Annotation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

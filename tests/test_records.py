@@ -91,6 +91,28 @@ def test_a_row_that_is_no_reading_is_refused_with_the_key():
         Reading.from_row({"felt": [], "probabilities": {"joy": "high"}, "model": "m"}, TEXT)
 
 
+ROW = {"felt": ["joy"], "probabilities": {"joy": 0.9, "fear": 0.1}, "model": "m", "stances": {"joy": "felt"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"felt": []}, "do not agree on what is felt"),
+        ({"stances": {"joy": "felt", "fear": "felt"}}, "do not agree on what is felt"),
+        ({"stances": {"joy": "felt", "fear": "maybe"}}, "'maybe' is no stance"),
+        ({"mentions": [["fear", "maybe", [0, 1]]]}, "'maybe' is no stance"),
+        ({"mentions": [["envy", "past", [0, 1]]]}, "'envy' has no probability"),
+        ({"evidence": {"envy": [[0, 1]]}}, "'envy' has no probability"),
+        ({"probabilities": {"joy": 0.9, "glee": 0.1}}, "`$.probabilities` names 'glee', which is no label"),
+    ],
+)
+def test_a_row_that_contradicts_itself_is_refused(change, message):
+    assert Reading.from_row(ROW, TEXT).felt == ("joy",)
+    with pytest.raises(BadConfig, match="This row is not a reading") as caught:
+        Reading.from_row({**ROW, **change}, TEXT)
+    assert message in caught.value.message
+
+
 def test_readings_cannot_be_changed():
     with pytest.raises(AttributeError):
         reading().text = "other"
