@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from compersion_nlp.records import Span
-from compersion_nlp.scorers.protocol import Scorer, Scores
+from compersion_nlp.scorers.protocol import Scorer, Scores, checked_scores
 from compersion_nlp.text import windows
 
 SCORED_AT_ONCE = 1024  # texts a call to the scorer, so that memory does not grow with a long text
@@ -16,11 +16,11 @@ Scored = tuple[tuple[Span, ...], Scores]  # a text's windows, and their logits o
 
 
 def score_all(scorer: Scorer, texts: Sequence[str]) -> Scores:
-    """Returns the logits of any number of texts, float32 of shape (n, L)."""
+    """Returns the logits of any number of texts, float32 of shape (n, L); raises BadScorer if they are not that."""
     slices = [texts[start : start + SCORED_AT_ONCE] for start in range(0, len(texts), SCORED_AT_ONCE)]
     if not slices:
         return np.empty((0, len(scorer.labels)), np.float32)
-    return np.concatenate([scorer.score(part) for part in slices])
+    return np.concatenate([checked_scores(scorer, part) for part in slices])
 
 
 def score_windows(scorer: Scorer, texts: Sequence[str], window: int | None) -> list[Scored]:

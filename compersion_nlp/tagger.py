@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from compersion_nlp.bundle import Bundle, load_bundle
-from compersion_nlp.decision import Decision
+from compersion_nlp.errors import BadConfig
 from compersion_nlp.evidence import Windowed, find_evidence
 from compersion_nlp.labels import FELT, SCHEME
-from compersion_nlp.lexicon import default_lexicon
+from compersion_nlp.lexicon import Lexicon, default_lexicon
 from compersion_nlp.records import Finding, Mention, Passage, Reading, Span
+from compersion_nlp.scorers.protocol import Scorer
+from compersion_nlp.scorers.rules import RulesScorer
 from compersion_nlp.scoring import Scored, aggregate, score_windows, window_logits
-from compersion_nlp.stance import default_cues, find_mentions
+from compersion_nlp.stance import Cues, default_cues, find_mentions
 from compersion_nlp.text import bounded_memory, parse, sentences
 
 PROBABILITY_DIGITS = 4  # what a reading keeps of a probability: the same in every format and on every machine
@@ -37,7 +39,7 @@ class Tagger:
         self.bundle = bundle
         self.labels: tuple[str, ...] = bundle.manifest.labels
         self.model = f"{bundle.manifest.name}@{bundle.manifest.version}"
-        self._decision = Decision(bundle.manifest.decision)
+        self._decision = bundle.decision
 
     def __repr__(self) -> str:
         return f"Tagger({self.model}, {len(self.labels)} labels)"
@@ -49,7 +51,12 @@ class Tagger:
     def tag_many(
         self, passages: Iterable[str | Passage], explain: bool = True, batch_size: int = 256
     ) -> Iterator[Reading]:
-        """Yields the reading of each passage, in order; holds ``batch_size`` of them at a time."""
+        """Yields the reading of each passage, in order; holds ``batch_size`` of them at a time.
+
+        Raises BadConfig if that is less than one.
+        """
+        if batch_size < 1:
+            raise BadConfig(f"batch_size is {batch_size}.", "Give a number of passages from 1 on.")
         remaining = iter(passages)
         while batch := list(islice(remaining, batch_size)):
             texts = [item if isinstance(item, str) else item.text for item in batch]
@@ -80,11 +87,11 @@ class Tagger:
         self, texts: Sequence[str], scored: Sequence[Scored], felt: npt.NDArray[np.bool_]
     ) -> tuple[list[tuple[Mention, ...]], list[dict[int, tuple[Span, ...]]]]:
         mentions, windowed = [], []
-        default_lexicon(), default_cues()  # compiled before the block, or they would not outlive it
+        lexicon, cues = _words_of(self.bundle.scorer)  # compiled before the block, or they would not outlive it
         with bounded_memory():
             for text, (spans, logits), row in zip(texts, scored, felt, strict=True):
                 doc = parse(text)
-                mentions.append(find_mentions(doc))
+                mentions.append(find_mentions(doc, lexicon, cues))
                 windowed.append(Windowed(text, spans, logits, sentences(doc), np.flatnonzero(row).tolist()))
         return mentions, find_evidence(self.bundle.scorer, self._decision, windowed)
 
@@ -109,6 +116,12 @@ class Tagger:
                 )
             )
         return tuple(findings)
+
+
+def _words_of(scorer: Scorer) -> tuple[Lexicon, Cues]:
+    """Returns what the scorer itself reads by, so that mentions speak of the words that it judged; else our own."""
+    rules = getattr(scorer, "rules", scorer)
+    return (rules.lexicon, rules.cues) if isinstance(rules, RulesScorer) else (default_lexicon(), default_cues())
 
 
 def _stance_of(mentions: Sequence[Mention]) -> str | None:

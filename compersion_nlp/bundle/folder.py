@@ -40,7 +40,7 @@ class Bundle(msgspec.Struct, frozen=True):
     @property
     def decision(self) -> Decision:
         """How the labels are decided, columns in the order of the labels."""
-        return Decision(self.manifest.decision)
+        return Decision({label: self.manifest.decision[label] for label in self.manifest.labels})
 
 
 def verify_bundle(folder: Path, pin: str | None = None) -> Manifest:

@@ -64,19 +64,20 @@ def check_scorer(scorer: Scorer, texts: Sequence[str] = PROBES) -> None:
     for label in labels:
         SCHEME.check_label(label)
     texts = list(texts)
-    scores = _scores(scorer, texts)
-    if not np.array_equal(scores, _scores(scorer, texts)):
+    scores = checked_scores(scorer, texts)
+    if not np.array_equal(scores, checked_scores(scorer, texts)):
         raise BadScorer("score gave two answers for the same texts.", "A scorer must be deterministic.")
-    _scores(scorer, [])
+    checked_scores(scorer, [])
     for row, text in enumerate(texts):
-        if not np.allclose(_scores(scorer, [text])[0], scores[row], atol=1e-4):
+        if not np.allclose(checked_scores(scorer, [text])[0], scores[row], atol=1e-4):
             raise BadScorer(
                 f"score gave probe {row} another row when it was scored alone.",
                 "A text's row must not depend on the texts beside it.",
             )
 
 
-def _scores(scorer: Scorer, texts: list[str]) -> Scores:
+def checked_scores(scorer: Scorer, texts: Sequence[str]) -> Scores:
+    """Returns what ``scorer`` answers, of shape (n, L); raises BadScorer where it is not that, or not finite."""
     scores = scorer.score(texts)
     expected = (len(texts), len(scorer.labels))
     if not isinstance(scores, np.ndarray) or scores.dtype != np.float32:
