@@ -108,3 +108,10 @@ def test_all_labels_of_the_scheme_can_be_scored():
     scores = rules.fit(rules.Options(), [], GOLD, SCHEME.names, 0).score(["I am so proud and so lonely."])
     felt = {label for label, score in zip(SCHEME.names, scores[0], strict=True) if score > 0}
     assert felt == {"pride", "loneliness"}
+
+
+def test_words_of_feelings_that_are_not_felt_are_blanked_out(scorer):
+    texts = ["I am not jealous.", "She is scared, I'm happy.", "No feeling here 😀\r\n", ""]
+    found = scorer.read(texts)
+    assert found.own_words == ["I am not        .", "She is       , I'm happy.", "No feeling here 😀\r\n", ""]
+    assert [len(own) for own in found.own_words] == [len(text) for text in texts]

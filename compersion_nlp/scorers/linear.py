@@ -1,7 +1,7 @@
 """The linear scorer: TF-IDF of word and character n-grams, and one logistic regression a label.
 
-Beside the n-grams it can look at what the rules scorer finds, a column a label: whose feeling a word is, and whether
-it is felt at all, is more than n-grams can tell.
+It can be joined with the rules scorer: whose feeling a word is, and whether it is felt at all, is more than n-grams can
+tell. What the rules find felt are further columns, and what they find not felt is taken out of the text.
 
 The features are made by scikit-learn's vectorizers, rebuilt from their n-grams and weights: nothing is unpickled.
 """
@@ -114,7 +114,7 @@ class LinearScorer:
         """Returns logits, float32 of shape (n, L)."""
         if not texts:
             return np.zeros((0, len(self._labels)), np.float32)  # scikit-learn refuses an empty list
-        blocks = [*self.tfidf.blocks(texts)] + ([self.rules.strengths(texts)] if self.rules else [])
+        blocks = feature_blocks(self.tfidf, self.rules, texts)
         parts = np.split(self.coefficients, np.cumsum([block.shape[1] for block in blocks])[:-1])
         scores = sum((block @ part for block, part in zip(blocks, parts, strict=True)), self.intercepts)
         return np.asarray(scores, dtype=np.float32)
@@ -126,6 +126,18 @@ class LinearScorer:
         save_file(weights, folder / WEIGHTS)
         if self.rules:
             self.rules.save(folder)
+
+
+def feature_blocks(tfidf: TfIdf, rules: RulesScorer | None, texts: Sequence[str]) -> list[Any]:
+    """Returns the rows of ``texts``: word columns, character columns, and with rules a column a label, 0 to 1.
+
+    With rules, n-grams see a text without the words of feelings that are not felt in it: in "I am not jealous" there is
+    nothing jealous to be seen.
+    """
+    if rules is None:
+        return list(tfidf.blocks(texts))
+    found = rules.read(texts)
+    return [*tfidf.blocks(found.own_words), found.strengths]
 
 
 def load(folder: Path, labels: tuple[str, ...]) -> LinearScorer:

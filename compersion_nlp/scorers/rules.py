@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from compersion_nlp.errors import BadBundle
 from compersion_nlp.labels import FELT
-from compersion_nlp.lexicon import Lexicon, compile_lexicon
+from compersion_nlp.lexicon import Hit, Lexicon, compile_lexicon
 from compersion_nlp.phrases import Tokens
 from compersion_nlp.scorers.protocol import Scores
 from compersion_nlp.stance import Cues, compile_cues
@@ -26,6 +27,17 @@ LEXICON, CUES = "lexicon.toml", "cues.toml"
 # comes a little over even odds, one weak phrase to about one in six.
 NOTHING = -4.0
 RISE = 7.0
+
+
+class Findings(NamedTuple):
+    """What the rules find in ``n`` texts.
+
+    ``strengths`` says how strongly each label is felt, 0 to 1, of shape (n, L). ``own_words`` are the texts with blanks
+    in place of what names or describes a feeling that is not felt: denied, past, somebody else's, imagined, discussed.
+    """
+
+    strengths: npt.NDArray[np.float64]
+    own_words: list[str]
 
 
 class RulesScorer:
@@ -44,28 +56,45 @@ class RulesScorer:
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Returns logits, float32 of shape (n, L): each further felt mention of a label raises its logit by less."""
-        return (NOTHING + RISE * self.strengths(texts)).astype(np.float32)
+        return (NOTHING + RISE * self.read(texts).strengths).astype(np.float32)
 
-    def strengths(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-        """Returns how strongly each label is found to be felt, 0 to 1, of shape (n, L)."""
+    def read(self, texts: Sequence[str]) -> Findings:
+        """Returns what lexicon and cues find in ``texts``."""
         weights = np.zeros((len(texts), len(self._labels)))
+        own_words = []
         with bounded_memory():
             for row, text in enumerate(texts):
-                for label, weight in self._felt(text):
-                    if label in self._columns:
-                        weights[row, self._columns[label]] += weight
-        return -np.expm1(-weights)
-
-    def _felt(self, text: str) -> list[tuple[str, float]]:
-        tokens = Tokens(parse(text))
-        hits = self.lexicon.find(tokens)
-        stances = self.cues.judge(tokens, hits)
-        return [(hit.label, hit.weight) for hit, stance in zip(hits, stances, strict=True) if stance == FELT]
+                tokens = Tokens(parse(text))
+                hits = self.lexicon.find(tokens)
+                stances = self.cues.judge(tokens, hits)
+                for hit, stance in zip(hits, stances, strict=True):
+                    if stance == FELT and hit.label in self._columns:
+                        weights[row, self._columns[hit.label]] += hit.weight
+                own_words.append(_blank_unfelt(text, tokens, hits, stances))
+        return Findings(-np.expm1(-weights), own_words)
 
     def save(self, folder: Path) -> None:
         """Writes the lexicon and the cues as they were read."""
         (folder / LEXICON).write_text(self.lexicon.source, "utf-8", newline="")
         (folder / CUES).write_text(self.cues.source, "utf-8", newline="")
+
+
+def _blank_unfelt(text: str, tokens: Tokens, hits: Sequence[Hit], stances: Sequence[str]) -> str:
+    """Returns the text at the same length; words that also belong to a felt mention are kept."""
+    felt = {
+        token
+        for hit, stance in zip(hits, stances, strict=True)
+        if stance == FELT
+        for token in range(hit.start, hit.end)
+    }
+    others = {token for hit, _ in zip(hits, stances, strict=True) for token in range(hit.start, hit.end)} - felt
+    if not others:
+        return text
+    characters = list(text)
+    for token in others:
+        start, end = tokens.offsets[token]
+        characters[start:end] = " " * (end - start)
+    return "".join(characters)
 
 
 def load(folder: Path, labels: tuple[str, ...]) -> RulesScorer:

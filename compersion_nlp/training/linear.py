@@ -21,7 +21,15 @@ from sklearn.linear_model import LogisticRegression
 
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.lexicon import default_lexicon
-from compersion_nlp.scorers.linear import Features, Length, LinearScorer, TfIdf, char_vectorizer, word_vectorizer
+from compersion_nlp.scorers.linear import (
+    Features,
+    Length,
+    LinearScorer,
+    TfIdf,
+    char_vectorizer,
+    feature_blocks,
+    word_vectorizer,
+)
 from compersion_nlp.scorers.rules import RulesScorer
 from compersion_nlp.stance import default_cues
 
@@ -38,7 +46,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     frequent. ``ratio_power`` is the power to which the ratios of the NB-SVM are raised: 1 is the paper's, 0 leaves them
     out. ``C`` is the inverse strength of the L2 penalty. ``balanced`` counts the passages with a label as much as those
     without; else every passage counts alike. ``rule_weight`` is what the strongest finding of the rules counts, where a
-    passage's n-grams have the length 1; with 0 the scorer has no rules.
+    passage's n-grams have the length 1; with 0 the scorer has no rules, and n-grams see the whole text.
     """
 
     word_ngrams: tuple[Length, Length] = (1, 3)
@@ -63,10 +71,11 @@ def fit(
             f"Expected {(len(texts), len(labels))}.",
         )
     rules = RulesScorer(labels, default_lexicon(), default_cues()) if options.rule_weight else None
-    tfidf = fit_tfidf(options, texts, rules=rules is not None)
-    blocks = list(tfidf.blocks(texts))
+    own_words = texts if rules is None else rules.read(texts).own_words
+    tfidf = fit_tfidf(options, own_words, rules=rules is not None)
+    blocks = feature_blocks(tfidf, rules, texts)
     if rules is not None:
-        blocks.append(csr_array((rules.strengths(texts) * options.rule_weight).astype(np.float32)))
+        blocks[-1] = csr_array((blocks[-1] * options.rule_weight).astype(np.float32))
     rows = hstack(blocks, format="csr")
     columns = [_fit_label(options, rows, gold[:, column], seed) for column in range(len(labels))]
     coefficients = np.stack([coefficients for coefficients, _ in columns], axis=1)
