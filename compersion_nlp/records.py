@@ -42,12 +42,14 @@ class Rejected(msgspec.Struct, frozen=True):
     """A row that could not be read, with its number (from 1), why, and what stood there.
 
     ``raw`` is readable text; where the row's bytes are not valid text, ``raw_base64`` keeps them exactly.
+    ``source`` names the file, where there are several.
     """
 
     number: int
     reason: str
     raw: str
     raw_base64: str | None = None
+    source: str = ""
 
 
 class Mention(msgspec.Struct, frozen=True, array_like=True):

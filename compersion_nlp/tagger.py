@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compersion_nlp.bundle import Bundle, load_bundle
-from compersion_nlp.errors import BadConfig
+from compersion_nlp.errors import BadConfig, BadInput
 from compersion_nlp.evidence import Windowed, find_evidence
 from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.lexicon import Lexicon, default_lexicon
@@ -45,22 +45,26 @@ class Tagger:
         return f"Tagger({self.model}, {len(self.labels)} labels)"
 
     def tag(self, text: str, explain: bool = True) -> Reading:
-        """Returns the reading of one text; without ``explain``, only what is felt and how surely."""
-        return self._read([text], explain)[0]
+        """Returns the reading of one text; without ``explain``, only what is felt and how surely.
+
+        Raises BadInput for anything but a string.
+        """
+        return self._read([_text_of(text)], explain)[0]
 
     def tag_many(
         self, passages: Iterable[str | Passage], explain: bool = True, batch_size: int = 256
     ) -> Iterator[Reading]:
         """Yields the reading of each passage, in order; holds ``batch_size`` of them at a time.
 
-        Raises BadConfig if that is less than one.
+        Raises BadConfig if that is less than one, and BadInput for anything but strings and passages.
         """
+        if isinstance(passages, str):
+            raise BadInput("tag_many was given one string.", "Give a list of strings, or use tag for one.")
         if batch_size < 1:
             raise BadConfig(f"batch_size is {batch_size}.", "Give a number of passages from 1 on.")
         remaining = iter(passages)
         while batch := list(islice(remaining, batch_size)):
-            texts = [item if isinstance(item, str) else item.text for item in batch]
-            yield from self._read(texts, explain)
+            yield from self._read([_text_of(item) for item in batch], explain)
 
     def probabilities(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Returns calibrated probabilities of shape (n, L), columns in the order of ``labels``."""
@@ -122,6 +126,13 @@ def _words_of(scorer: Scorer) -> tuple[Lexicon, Cues]:
     """Returns what the scorer itself reads by, so that mentions speak of the words that it judged; else our own."""
     rules = getattr(scorer, "rules", scorer)
     return (rules.lexicon, rules.cues) if isinstance(rules, RulesScorer) else (default_lexicon(), default_cues())
+
+
+def _text_of(item: str | Passage) -> str:
+    text = item.text if isinstance(item, Passage) else item
+    if not isinstance(text, str):
+        raise BadInput(f"A passage is {type(text).__name__}.", "Give a string, or a Passage with one.")
+    return text
 
 
 def _stance_of(mentions: Sequence[Mention]) -> str | None:

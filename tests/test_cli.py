@@ -1,7 +1,9 @@
 import csv
 import io
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,9 +15,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
+from compersion_nlp.batch import Progress
 from compersion_nlp.bundle import pin_bundle
 from compersion_nlp.cli import app
 from compersion_nlp.cli.console import run, safe
+from compersion_nlp.cli.progress import describe
 
 ROOT = Path(__file__).parent.parent
 FORUM = ROOT / "corpora" / "examples" / "forum.csv"
@@ -85,6 +89,40 @@ def test_tag_shows_what_is_felt_and_what_is_mentioned(compersion):
     assert GLOWING in out
     assert "compersion" in out
     assert "█" in out
+
+
+def test_tag_says_in_words_what_is_felt_and_what_is_not(compersion):
+    _, out, _ = compersion("tag", GLOWING)
+    lines = {line.split()[1]: line for line in out.splitlines() if line.startswith("felt")}
+    assert "compersion" in lines
+    assert any("denied: “Jealous”" in line and not line.startswith("felt") for line in out.splitlines())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I am not jealous.", "My husband gets jealous.", "I wish I could feel compersion.", "Jealousy is a feeling."],
+)
+def test_a_feeling_that_is_only_mentioned_is_not_felt(compersion, text):
+    _, out, _ = compersion("tag", "--json", text)
+    assert not {"jealousy", "compersion"} & set(json.loads(out)["reading"]["felt"])
+
+
+def test_json_is_utf_8_whatever_the_terminal_has():
+    command = [sys.executable, "-c", "from compersion_nlp.cli import main; main()", "labels", "--json"]
+    ran = subprocess.run(command, capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert len(json.loads(ran.stdout.decode("utf-8"))["labels"]) == 23
+
+
+def test_a_terminal_without_the_characters_gets_replacements():
+    command = [sys.executable, "-c", "from compersion_nlp.cli import main; main()", "labels"]
+    ran = subprocess.run(command, capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert b"jealousy" in ran.stdout
+
+
+def test_progress_is_told_in_words():
+    told = describe(Progress(stage="reading", chunks=2, items=512, rejected=1, seconds=2.0, share=0.999))
+    assert told == "512 rows (99%), 1 rejected, 256/s, 0:00 left"
+    assert describe(Progress(stage="reading", items=5, seconds=0.0)) == "5 rows"
 
 
 def test_tag_gives_json_with_offsets_into_the_text(compersion):

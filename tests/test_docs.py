@@ -10,6 +10,7 @@ import pytest
 import compersion_nlp
 from compersion_nlp.batch import Account
 from compersion_nlp.cli import app
+from compersion_nlp.scorers.pipeline import add_pipeline, read_pipeline
 from compersion_nlp.training.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -46,11 +47,19 @@ def test_the_readmes_example_runs_and_says_what_it_says():
 
 def test_the_example_on_training_runs(monkeypatch):
     monkeypatch.chdir(ROOT)
-    (example,) = PYTHON.findall(read("docs/training.md"))
+    (example,) = (example for example in PYTHON.findall(read("docs/training.md")) if "evaluate(" in example)
     example = example.replace("predict(compersion_nlp.load(), corpus)", "predict(compersion_nlp.load(), corpus), 10")
     names = {}
     exec(compile(example, "docs/training.md", "exec"), names)
     assert 0 < names["result"].macro.f1 < 1
+
+
+def test_the_pipeline_in_the_documentation_can_be_added(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (example,) = (example for example in PYTHON.findall(read("docs/training.md")) if "joblib.dump" in example)
+    exec(compile(example, "docs/training.md", "exec"), {})
+    added = add_pipeline(read_pipeline(Path("mine.joblib"), True, ("joy", "fear")), "mine")
+    assert compersion_nlp.load(added).tag("so happy today").felt == ("joy",)
 
 
 def test_the_recipe_in_the_documentation_is_a_recipe():

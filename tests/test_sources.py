@@ -90,7 +90,7 @@ def test_a_named_format_overrides_the_suffix(tmp_path):
 def test_an_unknown_format_lists_the_known_ones(tmp_path):
     with pytest.raises(BadConfig, match="no format 'xml'") as caught:
         open_source([write(tmp_path / "a.csv", "text\n")], ReadOptions(format="xml"))
-    assert "csv, tsv, jsonl, parquet, sqlite, text, folder" in caught.value.hint
+    assert "csv, tsv, jsonl, parquet, sqlite, text, entry, folder" in caught.value.hint
 
 
 def test_a_missing_file_and_no_file_are_errors(tmp_path):

@@ -23,9 +23,8 @@ def entry(tmp_path):
     return entry
 
 
-@pytest.mark.parametrize("name", ["a.txt", "A.MD"])
-def test_a_text_file_is_a_passage_a_line(tmp_path, name):
-    path = tmp_path / name
+def test_a_text_file_is_a_passage_a_line(tmp_path):
+    path = tmp_path / "a.TXT"
     path.write_bytes(b"one\r\n\n  \n two \nlast")
     items = list(open_source([path]))
     assert [(item.number, item.columns) for item in items] == [
@@ -51,8 +50,31 @@ def test_a_folder_is_a_passage_a_file_sorted_by_path(tmp_path):
     assert items[2].columns == {"path": "b.txt", "date": None, "text": "in b.txt\n\nmore"}
 
 
-def test_an_empty_folder_has_no_rows(tmp_path):
-    assert list(open_source([tmp_path])) == []
+def test_an_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(BadInput, match=r"holds no entry[\s\S]*\.txt or \.md"):
+        open_source([tmp_path])
+
+
+def test_a_markdown_file_is_an_entry_as_in_a_folder(tmp_path):
+    (tmp_path / "2024-03-09 lake.MD").write_text("---\ntitle: The lake\n---\nWe swam.\n\nAll day.\n")
+    (passage,) = open_source([tmp_path / "2024-03-09 lake.MD"])
+    assert passage.text == "We swam.\n\nAll day.\n"
+    assert (passage.columns["date"], passage.columns["title"]) == (date(2024, 3, 9), "The lake")
+
+
+def test_a_markdown_file_is_read_by_lines_where_that_is_asked_for(tmp_path):
+    (tmp_path / "a.md").write_text("one\ntwo\n")
+    assert [item.text for item in open_source([tmp_path / "a.md"], ReadOptions(format="text"))] == ["one", "two"]
+
+
+def test_a_rejected_row_names_its_file_where_there_are_several(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9\n")
+    (tmp_path / "diary").mkdir()
+    (tmp_path / "diary" / "empty.md").write_text(" ")
+    one, two = open_source([tmp_path / "a.txt", tmp_path / "diary"])
+    assert (one.source, two.source) == (str(tmp_path / "a.txt"), str(tmp_path / "diary" / "empty.md"))
+    (alone,) = open_source([tmp_path / "a.txt"])
+    assert alone.source == ""
 
 
 def test_front_matter_becomes_columns(entry):
@@ -145,7 +167,7 @@ def test_the_front_matter_date_goes_before_that_of_the_name(entry):
 def test_an_undecodable_entry_is_rejected_with_its_bytes(entry):
     rejected = entry(b"caf\xe9")
     assert rejected == Rejected(
-        1, "bytes that are not valid utf-8 in entry.md", r"caf\xe9", base64.b64encode(b"caf\xe9").decode()
+        1, "bytes that are not valid utf-8", r"caf\xe9", base64.b64encode(b"caf\xe9").decode(), "entry.md"
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from compersion_nlp.bundle import Bundle, Manifest
 from compersion_nlp.decision import LabelDecision
-from compersion_nlp.errors import BadConfig, BadScorer
+from compersion_nlp.errors import BadConfig, BadInput, BadScorer
 from compersion_nlp.lexicon import Lexicon
 from compersion_nlp.records import Passage, Span
 from compersion_nlp.scorers.rules import RulesScorer
@@ -101,3 +101,16 @@ def test_mentions_are_found_by_the_words_that_the_bundle_reads_by():
     reading = tagger_of(RulesScorer(LABELS, own, default_cues())).tag("Yeehaw! He was jealous.")
     assert reading.felt == ("joy",)
     assert [(mention.label, mention.span) for mention in reading.mentions] == [("joy", Span(0, 6))]
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"bytes", ["a list"]])
+def test_what_is_no_text_is_refused(tagger, wrong):
+    with pytest.raises(BadInput, match=f"A passage is {type(wrong).__name__}"):
+        tagger.tag(wrong)
+    with pytest.raises(BadInput, match=f"A passage is {type(wrong).__name__}"):
+        list(tagger.tag_many([wrong]))
+
+
+def test_one_string_is_not_taken_for_many(tagger):
+    with pytest.raises(BadInput, match=r"given one string[\s\S]*use tag for one"):
+        list(tagger.tag_many("I was glad."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -39,7 +40,14 @@ def safe(text: str) -> str:
 
 def print_json(value: Any) -> None:
     """Writes ``value`` to standard output as indented UTF-8 JSON."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    write_json(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def write_json(encoded: bytes) -> None:
+    """Writes UTF-8 JSON to standard output, whatever encoding the terminal has."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(encoded)
+    sys.stdout.buffer.flush()
 
 
 def fail(error: CompersionError) -> NoReturn:
@@ -73,6 +81,9 @@ def plain_errors() -> Iterator[None]:
 
 def run(app: Callable[[], Any], arguments: list[str]) -> None:
     """Runs the command line, with tracebacks only if ``--debug`` stands before any ``--``."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without emoji shows question marks, and no error
     end = arguments.index("--") if "--" in arguments else len(arguments)
     debug = "--debug" in arguments[:end]
     sys.argv[1:] = [argument for argument in arguments[:end] if argument != "--debug"] + arguments[end:]

@@ -11,7 +11,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
-from compersion_nlp.cli.console import JsonOption, out, safe, warn
+from compersion_nlp.cli.console import JsonOption, out, safe, warn, write_json
 from compersion_nlp.errors import BadConfig
 
 _LEADING_ZERO = re.compile(r"(?<!\d)0\.")
@@ -54,7 +54,7 @@ def evaluate(
                 warn(f"{side.model} saw this corpus in training ({side.seen_as}): its figures are optimistic.")
         result = evaluation.compare(predictions[0], predictions[1], resamples, seed)
     if json:
-        sys.stdout.write(evaluation.to_json(result).decode())
+        write_json(evaluation.to_json(result))
     elif markdown:
         sys.stdout.write(evaluation.to_markdown(result))
     else:

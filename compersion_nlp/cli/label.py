@@ -59,7 +59,7 @@ def label(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Discard the output or the unfinished job there.")
     ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that would be rejected.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, and no account but for --json.")] = False,
     json: Annotated[bool, JsonOption] = False,
 ) -> None:
@@ -120,15 +120,19 @@ def _show(account: Account) -> None:
     lines = [f"{account.read:,} read = {account.labelled:,} labelled + {account.rejected:,} rejected"]
     if account.rejected_file:
         lines += [f"  {count:,} {reason}" for reason, count in account.reasons.items()]
+        if any(reason.startswith("bytes that are not valid") for reason in account.reasons):
+            lines.append("  if the file has another encoding, name it: --encoding cp1252, for example")
         lines.append(f"  kept in {account.rejected_file}")
     if account.duplicate_ids:
         lines.append(f"{account.duplicate_ids:,} rows have an id that an earlier row has; all were labelled")
     lines += [f"column {old} is kept as {new}" for old, new in account.renamed.items()]
     if account.guarded:
         lines.append(f"{account.guarded:,} cells guarded against spreadsheet formulas (--raw-cells writes them as is)")
-    rate = f", {account.read / account.seconds:,.0f} a second" if account.seconds else ""
-    resumed = f", {account.chunks_resumed:,} of {account.chunks:,} chunks from before" if account.chunks_resumed else ""
-    lines.append(f"{account.model}, {account.seconds:.1f} s{rate}{resumed}")
+    if account.chunks_resumed:
+        how_fast = f"{account.chunks_resumed:,} of {account.chunks:,} chunks were done before"
+    else:
+        how_fast = f"{account.read / account.seconds:,.0f} a second"
+    lines.append(f"{account.model}, {account.seconds:.1f} s, {how_fast}")
     lines.append(f"written to {os.fspath(account.output)}")
     for line in lines:
         out.print(safe(line))

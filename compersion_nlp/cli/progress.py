@@ -33,10 +33,12 @@ def _bars() -> Bars:
 
 
 def _on_terminal(bars: Bars) -> Callable[[Progress], None]:
+    starting = bars.add_task("starting", total=None, state="")
     tasks = {}
 
     def tell(progress: Progress) -> None:
         if progress.stage not in tasks:
+            bars.update(starting, visible=False)
             tasks[progress.stage] = bars.add_task(progress.stage, total=None, state="")
         total = None if progress.share is None else 1.0
         bars.update(tasks[progress.stage], completed=progress.share or 0.0, total=total, state=describe(progress))
@@ -60,7 +62,7 @@ def describe(progress: Progress) -> str:
     """Returns rows so far, rate and time left, as far as they can be told."""
     parts = [f"{progress.items:,} rows"]
     if progress.share is not None:
-        parts[0] += f" ({progress.share:.0%})"
+        parts[0] += f" ({min(99, int(100 * progress.share))}%)"  # an estimate, so never quite done
     if progress.rejected:
         parts.append(f"{progress.rejected:,} rejected")
     if progress.rate:

@@ -25,8 +25,9 @@ def tag(
 ) -> None:
     """Read one passage: what the writer feels, how surely, and which sentences show it.
 
-    Evidence is underlined. A feeling that is only mentioned is listed with its stance: past,
-    denied, other (somebody else's), hypothetical or general.
+    A label is felt from its own threshold on, which may be high or low. Evidence is underlined. A
+    feeling that is only mentioned is listed with its stance: past, denied, other (somebody
+    else's), hypothetical or general.
 
     Example: compersion tag "He came home glowing and I couldn't stop grinning. Jealous? Not tonight."
     """
@@ -66,15 +67,14 @@ def show(reading: Reading) -> None:
     others = sorted((f for f in reading if f.stance is None), key=lambda finding: -finding.probability)
     if not felt:
         out.print(Text("nothing felt", style="italic"))
+    felt.sort(key=lambda finding: -finding.probability)
+    shown = [(felt, "bold"), (mentioned, "none"), (others[:RUNNERS_UP], "dim")]
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for finding in sorted(felt, key=lambda finding: -finding.probability):
-        table.add_row(*_line(finding, reading.text, "bold"))
-    for finding in mentioned:
-        table.add_row(*_line(finding, reading.text, "none"))
-    for finding in others[:RUNNERS_UP]:
-        table.add_row(*_line(finding, reading.text, "dim"))
+    for findings, style in shown:
+        for finding in findings:
+            table.add_row(*_line(finding, reading.text, style))
     out.print(table, soft_wrap=False)
-    if any(finding.provisional for finding in felt):
+    if any(finding.provisional for findings, _ in shown for finding in findings):
         out.print(Text("~ provisional: this label's calibration rests on few examples", style="dim"))
     out.print(Text(reading.model, style="dim"))
 
@@ -89,10 +89,11 @@ def _marked_passage(reading: Reading) -> Text:
     return passage
 
 
-def _line(finding: Finding, text: str, style: str) -> tuple[Text, Text, Text, Text]:
+def _line(finding: Finding, text: str, style: str) -> tuple[Text, ...]:
     filled = round(finding.probability * BAR_WIDTH)
     name = finding.label + ("~" if finding.provisional else "")
     return (
+        Text("felt" if finding.felt else "", style=style),
         Text(name, style=style),
         Text("█" * filled + "░" * (BAR_WIDTH - filled), style=style),
         Text(f"{finding.probability:.2f}", style=style),

@@ -7,6 +7,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from compersion_nlp.errors import BadConfig, BadInput
 from compersion_nlp.records import Passage, Rejected
 from compersion_nlp.sources.columns import ColumnKinds, Kind
@@ -45,6 +47,7 @@ _READERS: dict[str, Callable[[Path, ReadOptions], FileReader]] = {
     "parquet": _open_parquet,
     "sqlite": _open_sqlite,
     "text": TextFile,
+    "entry": Folder,
     "folder": Folder,
 }
 FORMATS = tuple(_READERS)
@@ -60,7 +63,7 @@ def open_source(paths: Sequence[Path], options: ReadOptions = ReadOptions()) -> 
     check_options(options)
     if not paths:
         raise BadConfig("No input is given.", "Name at least one file or folder.")
-    return _Files([_open(Path(path), options) for path in paths])
+    return _Files([Path(path) for path in paths], options)
 
 
 def _open(path: Path, options: ReadOptions) -> FileReader:
@@ -83,8 +86,9 @@ def _open(path: Path, options: ReadOptions) -> FileReader:
 class _Files:
     """Inputs read one after another, their rows numbered through."""
 
-    def __init__(self, readers: Sequence[FileReader]) -> None:
-        self._readers = readers
+    def __init__(self, paths: Sequence[Path], options: ReadOptions) -> None:
+        self._paths = paths
+        self._readers = [_open(path, options) for path in paths]
 
     @property
     def schema(self) -> Any:
@@ -93,5 +97,9 @@ class _Files:
 
     def __iter__(self) -> Iterator[Passage | Rejected]:
         numbers = count(1)
-        for reader in self._readers:
-            yield from reader.passages(numbers)
+        for path, reader in zip(self._paths, self._readers, strict=True):
+            for item in reader.passages(numbers):
+                if isinstance(item, Rejected) and len(self._paths) > 1:
+                    yield msgspec.structs.replace(item, source=str(path / item.source))
+                else:
+                    yield item

@@ -87,7 +87,7 @@ class DelimitedFile:
             if not all(is_sound(name) for name in header):
                 raise BadInput(
                     f"{path}: the header has bytes that are not valid {text.encoding}.",
-                    "Name the file's encoding, for example cp1252.",
+                    "Name the file's encoding, for example --encoding cp1252.",
                 )
         self._header = unique_names(map(unguard, header) if options.guarded else header)
         self._fields = Fields.among(self._header, options, path)

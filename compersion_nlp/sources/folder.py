@@ -9,6 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from compersion_nlp.errors import BadInput
 from compersion_nlp.records import Passage, Rejected
 from compersion_nlp.sources.fields import Fields, unique_names
@@ -38,7 +40,9 @@ def _refuse(error: OSError) -> None:
 
 
 class Folder:
-    """Entries as the columns ``path``, ``date``, those of the front matter, and ``text``.
+    """Entries, the files below a folder or a single one, a passage each.
+
+    Their columns are ``path``, ``date``, those of the front matter, and ``text``.
 
     ``date`` is a ``datetime.date`` from the front matter, else from the file's name or path, else
     None. A key of the front matter that is taken already is kept as ``date_2`` and the like. The
@@ -51,14 +55,22 @@ class Folder:
                 f"{path}: there is no column {options.text_column!r} in a folder of text files.",
                 "Its text is in the column 'text'; leave the text column out.",
             )
-        self._path, self._encoding = path, options.encoding
+        self._path, self._encoding = path if path.is_dir() else path.parent, options.encoding
+        self._only = None if path.is_dir() else path.name
         self._fields = Fields("text", options.title_columns, options.id_column or "path")
-        find_entries(path)
+        if not self._names():
+            raise BadInput(f"{path} holds no entry.", f"Entries are files that end in {' or '.join(ENTRY_SUFFIXES)}.")
+
+    def _names(self) -> list[str]:
+        return find_entries(self._path) if self._only is None else [self._only]
 
     def passages(self, numbers: Iterator[int]) -> Iterator[Passage | Rejected]:
         """Yields the entries by path; one that cannot be read or decoded is rejected."""
-        for name in find_entries(self._path):
-            yield self._read(next(numbers), name)
+        for name in self._names():
+            item = self._read(next(numbers), name)
+            if isinstance(item, Rejected) and self._only is None:
+                item = msgspec.structs.replace(item, source=name)
+            yield item
 
     def _read(self, number: int, name: str) -> Passage | Rejected:
         if not is_sound(name):
@@ -71,7 +83,7 @@ class Folder:
         try:
             text = raw.decode(encoding)
         except UnicodeError:
-            return rejected_bytes(number, raw, encoding, f" in {name}")
+            return rejected_bytes(number, raw, encoding)
         return self._fields.read(number, _columns(name, text.removeprefix("\ufeff")), text)
 
 

@@ -1,4 +1,4 @@
-"""Formats by suffix: csv, tsv, jsonl, parquet, sqlite and text, some of them compressed."""
+"""Formats by suffix: csv, tsv, jsonl, parquet, sqlite, text and entry, some of them compressed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIXES = {
     ".sqlite3": "sqlite",
     ".db": "sqlite",
     ".txt": "text",
-    ".md": "text",
+    ".md": "entry",
 }
 COMPRESSIONS = (".gz", ".zst")
 COMPRESSIBLE = ("csv", "tsv", "jsonl", "text")
@@ -49,7 +49,7 @@ def format_of(path: Path, named: str | None, allowed: Collection[str]) -> str:
         raise BadInput(
             f"{path}: the suffix {path.suffix!r} does not tell its format.",
             f"Known are {suffixes} (csv, tsv, jsonl and text also with .gz or .zst);"
-            f" else name the format with --format: {', '.join(allowed)}.",
+            f" else name the format (--format, or --output-format for the output): {', '.join(allowed)}.",
         )
     if compression and found not in COMPRESSIBLE:
         raise BadInput(f"{path}: a {found} file cannot be {compression}.", f"Use the {found} file uncompressed.")

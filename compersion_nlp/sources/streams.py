@@ -148,7 +148,7 @@ def open_text(path: Path, encoding: str, newline: str | None) -> Iterator[Text]:
                 yield Text(path, wrapper)
         except UnicodeError as error:
             raise BadInput(
-                f"{path} cannot be read as {found}: {error}.", "Name its encoding, for example utf-8 or cp1252."
+                f"{path} cannot be read as {found}: {error}.", "Name its encoding, for example --encoding cp1252."
             ) from None
 
 
