@@ -166,7 +166,7 @@ def test_a_reason_does_not_quote_the_text(word_tagger, monkeypatch):
 
     monkeypatch.setattr(word_tagger, "tag_many", quoting)
     found = ChunkReader("", "", True)(Chunk(1, (Passage("secret affair", 1),)))
-    assert found.complaint == "row 1: the model failed: ValueError"
+    assert found.entry.complaint == "row 1: the model failed: ValueError"
 
 
 def test_a_model_that_fails_on_everything_is_an_error_and_not_a_pile_of_rejected_rows(job, word_tagger, monkeypatch):

@@ -120,4 +120,7 @@ def test_a_reason_quotes_no_part_of_the_text(word_tagger, monkeypatch, text, quo
         return tag_many(passages, explain)
 
     monkeypatch.setattr(word_tagger, "tag_many", quoting)
-    assert ChunkReader("", "", True)(Chunk(1, (Passage(text, 1),))).complaint == "row 1: the model failed: ValueError"
+    assert (
+        ChunkReader("", "", True)(Chunk(1, (Passage(text, 1),))).entry.complaint
+        == "row 1: the model failed: ValueError"
+    )

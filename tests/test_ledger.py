@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from hashlib import sha256
 
 import pytest
 
 from compersion_nlp.batch.job import Identity, InputDigest
 from compersion_nlp.batch.ledger import WorkFolder, write_synced
-from compersion_nlp.batch.reader import Part
+from compersion_nlp.batch.reader import Entry, Part
 from compersion_nlp.errors import BadInput
 from compersion_nlp.sources import ReadOptions
 
@@ -15,10 +16,8 @@ IDENTITY = Identity((InputDigest("a.csv", "0" * 64),), "m@1", "1" * 64, ReadOpti
 
 
 def part(chunk, data=b'{"number":1,"rejected":"x"}\n'):
-    return Part(
-        chunk=chunk, first=chunk, last=chunk, labelled=0, rejected=1,
-        complaint="row 1: x", columns={"text": ["str"]}, data=data,
-    )  # fmt: skip
+    digest = sha256(data).hexdigest()
+    return Part(Entry(chunk, chunk, chunk, 0, 1, "row 1: x", {"text": ["str"]}, digest), data)
 
 
 @pytest.fixture

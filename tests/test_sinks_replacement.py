@@ -5,26 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from writing import FORMATS, ROW, write
 
 from compersion_nlp import sinks
 from compersion_nlp.errors import BadConfig, BadInput, CompersionError, MissingExtra
 from compersion_nlp.records import Passage
 from compersion_nlp.sinks import WriteOptions, check_target, open_sink
 from compersion_nlp.sinks.replacement import Replacement
-from compersion_nlp.sources import ColumnKinds, Kind, open_source
-
-ROW = {"felt": ["joy"], "probabilities": {"joy": 0.75}, "provisional": [], "model": "base@1.0"}
-FORMATS = ["a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.sqlite", "a.csv.gz", "a.jsonl.zst"]
-
-
-def write(path, rows, explained=False, **options):
-    kinds = ColumnKinds()
-    for row in rows:
-        kinds.observe(row)
-    with open_sink(path, kinds.kinds(), ["joy"], explained, WriteOptions(**options)) as sink:
-        for row in rows:
-            sink.write(Passage(str(row.get("text")), columns=row), ROW)
-    return sink
+from compersion_nlp.sources import Kind, open_source
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -19,28 +19,11 @@ from typing import IO
 import msgspec
 
 from compersion_nlp.batch.job import Identity
-from compersion_nlp.batch.reader import Line, Part
+from compersion_nlp.batch.reader import Entry, Line, Part
 from compersion_nlp.errors import BadInput
 
 SUFFIX = ".job"
 IDENTITY, LEDGER, PARTS, REJECTED, LOCK = "job.json", "ledger.jsonl", "parts", "rejected.jsonl", "lock"
-
-
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of the ledger: a chunk that is done.
-
-    ``first`` and ``last`` are item numbers, ``columns`` the kinds of the input columns seen in the
-    chunk, ``complaint`` its first rejected row and why.
-    """
-
-    chunk: int
-    first: int
-    last: int
-    labelled: int
-    rejected: int
-    complaint: str | None
-    columns: dict[str, list[str]]
-    sha256: str
 
 
 class WorkFolder:
@@ -145,17 +128,8 @@ class Ledger:
 
     def add(self, part: Part) -> Entry:
         """Writes a part, then its line; returns the line once both are on the disk."""
-        write_synced(self._part(part.chunk), part.data)
-        entry = Entry(
-            chunk=part.chunk,
-            first=part.first,
-            last=part.last,
-            labelled=part.labelled,
-            rejected=part.rejected,
-            complaint=part.complaint,
-            columns=part.columns,
-            sha256=sha256(part.data).hexdigest(),
-        )
+        entry = part.entry
+        write_synced(self._part(entry.chunk), part.data)
         self._file.write(msgspec.json.encode(entry) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())

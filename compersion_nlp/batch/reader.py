@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +51,12 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     rejected: str | None = None
 
 
-class Part(msgspec.Struct, frozen=True):
-    """A chunk's readings: one encoded line an item, their counts, and which row was rejected first, and why."""
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the ledger keeps of a part: which items it has, how they fared, and the digest of its data.
+
+    ``first`` and ``last`` are item numbers, ``columns`` the kinds of the input columns seen in the
+    chunk, ``complaint`` its first rejected row and why.
+    """
 
     chunk: int
     first: int
@@ -61,6 +65,13 @@ class Part(msgspec.Struct, frozen=True):
     rejected: int
     complaint: str | None
     columns: dict[str, list[str]]
+    sha256: str
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A chunk's readings, one encoded line an item, and their entry in the ledger."""
+
+    entry: Entry
     data: bytes
 
 
@@ -85,7 +96,8 @@ class ChunkReader(msgspec.Struct, frozen=True):
             for item in chunk.items
         ]
         rejected = [line for line in lines if line.rejected is not None]
-        return Part(
+        data = msgspec.json.Encoder().encode_lines(lines)
+        entry = Entry(
             chunk=chunk.number,
             first=lines[0].number,
             last=lines[-1].number,
@@ -93,8 +105,9 @@ class ChunkReader(msgspec.Struct, frozen=True):
             rejected=len(rejected),
             complaint=f"row {rejected[0].number:,}: {rejected[0].rejected}" if rejected else None,
             columns=chunk.columns,
-            data=msgspec.json.Encoder().encode_lines(lines),
+            sha256=sha256(data).hexdigest(),
         )
+        return Part(entry, data)
 
 
 def digest_text(item: Passage | Rejected) -> str | None:

@@ -14,10 +14,10 @@ import msgspec
 from compersion_nlp.batch.account import Account, Tally, read_account, write_account
 from compersion_nlp.batch.checks import check, check_way
 from compersion_nlp.batch.job import RESUME, Identity, Inputs, Job, show_path
-from compersion_nlp.batch.ledger import Entry, Ledger, WorkFolder
+from compersion_nlp.batch.ledger import Ledger, WorkFolder
 from compersion_nlp.batch.merge import RejectedFile, merge
 from compersion_nlp.batch.progress import Extent, Progress, Reporter
-from compersion_nlp.batch.reader import Chunk, ChunkReader
+from compersion_nlp.batch.reader import Chunk, ChunkReader, Entry
 from compersion_nlp.bundle import Manifest, find_bundle, verify_bundle
 from compersion_nlp.bundle.manifest import MANIFEST
 from compersion_nlp.engines import Engine, WorkerDied

@@ -113,7 +113,7 @@ def resolve(recipe: Recipe, options: msgspec.Struct) -> dict[str, Any]:
 def _convert(raw: Any, schema: type[T], path: Path, prefix: str = "") -> T:
     def read_path(kind: type, value: Any) -> Path:
         if kind is not Path:
-            raise NotImplementedError(f"an option cannot be a {kind.__name__}")
+            raise TypeError(f"An option cannot be a {kind.__name__}.")
         if not isinstance(value, str):
             raise ValueError(f"Expected a path, got {value!r}")
         return path.parent / value
