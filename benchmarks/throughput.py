@@ -34,11 +34,14 @@ def main() -> None:
     parser.add_argument("--posts", type=int, default=5_000)
     parser.add_argument("--words", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--labels-only", action="store_true", help="leave out the runs that explain")
     options = parser.parse_args()
     texts = list(islice(make_posts(options.words), options.posts))
     with tempfile.TemporaryDirectory() as folder:
         source = write_csv(Path(folder), texts)
         runs = make_runs(options.model, texts, source)
+        if options.labels_only:
+            runs = {name: run for name, run in runs.items() if "explained" not in name}
         seconds: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(options.rounds):
             for name, run in runs.items():
