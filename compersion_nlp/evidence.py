@@ -55,11 +55,9 @@ def find_evidence(
 ) -> list[dict[int, tuple[Span, ...]]]:
     """Returns, for each passage, the column of each felt label with the sentences that carry it.
 
-    Looked at are the windows in which the label would be decided felt.
-
-    A sentence carries a label if it would be decided felt on its own, or if the window would not be
-    without it, and leaving it out costs about as much as leaving out the costliest one does. There
-    is always at least one.
+    Looked at are the windows in which the label would be decided felt. A sentence carries a label
+    if it would be decided felt on its own, or if the window would not be without it, and leaving it
+    out costs about as much as leaving out the costliest one does. There is always at least one.
     """
     probes = [probe for index, passage in enumerate(passages) for probe in _probes(decision, index, passage)]
     found: list[dict[int, list[Span]]] = [{} for _ in passages]
@@ -100,8 +98,8 @@ def _weigh(
 ) -> Iterator[Carries]:
     """Yields for each probe which part carries which label; a window of one part needs no scoring."""
     divided = [probe for probe in probes if len(probe.parts) > 1]
-    alone = score_all(scorer, [part.of(passages[probe.passage].text) for probe in divided for part in probe.parts])
-    without = score_all(scorer, [text for probe in divided for text in _left_over(passages[probe.passage], probe)])
+    alone = score_all(scorer, (part.of(passages[probe.passage].text) for probe in divided for part in probe.parts))
+    without = score_all(scorer, (text for probe in divided for text in _left_over(passages[probe.passage], probe)))
     row = 0
     for probe in probes:
         if len(probe.parts) == 1:

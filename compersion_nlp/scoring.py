@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -15,12 +16,16 @@ SCORED_AT_ONCE = 1024  # texts a call to the scorer, so that memory does not gro
 Scored = tuple[tuple[Span, ...], Scores]  # a text's windows, and their logits of shape (windows, L)
 
 
-def score_all(scorer: Scorer, texts: Sequence[str]) -> Scores:
-    """Returns the logits of any number of texts, float32 of shape (n, L); raises BadScorer if they are not that."""
-    slices = [texts[start : start + SCORED_AT_ONCE] for start in range(0, len(texts), SCORED_AT_ONCE)]
-    if not slices:
-        return np.empty((0, len(scorer.labels)), np.float32)
-    return np.concatenate([checked_scores(scorer, part) for part in slices])
+def score_all(scorer: Scorer, texts: Iterable[str]) -> Scores:
+    """Returns the logits of any number of texts, float32 of shape (n, L), holding only some of the texts at a time.
+
+    Raises BadScorer if the scorer returns anything else.
+    """
+    remaining = iter(texts)
+    scores = [np.empty((0, len(scorer.labels)), np.float32)]
+    while part := list(islice(remaining, SCORED_AT_ONCE)):
+        scores.append(checked_scores(scorer, part))
+    return np.concatenate(scores)
 
 
 def score_windows(scorer: Scorer, texts: Sequence[str], window: int | None) -> list[Scored]:
@@ -28,7 +33,7 @@ def score_windows(scorer: Scorer, texts: Sequence[str], window: int | None) -> l
     if not texts:
         return []
     spans = [(Span(0, len(text)),) if window is None else windows(text, window) for text in texts]
-    logits = score_all(scorer, [span.of(text) for text, found in zip(texts, spans, strict=True) for span in found])
+    logits = score_all(scorer, (span.of(text) for text, found in zip(texts, spans, strict=True) for span in found))
     ends = np.cumsum([len(found) for found in spans])
     return list(zip(spans, np.split(logits, ends[:-1]), strict=True))
 

@@ -13,8 +13,9 @@ from compersion_nlp.batch import Job, Progress, account_path, label, read_accoun
 from compersion_nlp.batch.account import Account, Tally
 from compersion_nlp.batch.job import Identity, InputDigest
 from compersion_nlp.batch.reader import Chunk, ChunkReader
+from compersion_nlp.bundle import add_bundle, verify_bundle
 from compersion_nlp.engines import Joblib, WorkerDied
-from compersion_nlp.errors import BadConfig, BadInput, BadScorer, CompersionError, Interrupted
+from compersion_nlp.errors import BadBundle, BadConfig, BadInput, BadScorer, CompersionError, Interrupted
 from compersion_nlp.records import Passage, Rejected
 from compersion_nlp.sinks import WriteOptions
 from compersion_nlp.sources import ReadOptions
@@ -498,3 +499,11 @@ def test_a_damaged_account_is_told(job):
     account_path(job.output).write_text("{}")
     with pytest.raises(BadInput, match=r"is not an account: .*\nLabel it again with --overwrite"):
         compersion_nlp.batch.account.read_account(job.output)
+
+
+def test_a_bundle_that_its_store_does_not_vouch_for_is_refused(job, plain_bundle):
+    manifest = add_bundle(plain_bundle) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"licence": ""', '"licence": "changed"'))
+    verify_bundle(manifest.parent)  # sound in itself
+    with pytest.raises(BadBundle, match=r"its store's index\.json says"):
+        label(again(job, model="plain"))

@@ -18,7 +18,7 @@ from compersion_nlp.batch.ledger import Ledger, WorkFolder
 from compersion_nlp.batch.merge import RejectedFile, merge
 from compersion_nlp.batch.progress import Extent, Progress, Reporter
 from compersion_nlp.batch.reader import Chunk, ChunkReader, Entry
-from compersion_nlp.bundle import Manifest, find_bundle, verify_bundle
+from compersion_nlp.bundle import Manifest, verify
 from compersion_nlp.bundle.manifest import MANIFEST
 from compersion_nlp.engines import Engine, WorkerDied
 from compersion_nlp.errors import BadInput, CompersionError, Interrupted
@@ -55,8 +55,8 @@ class _Run:
         self._inputs = Inputs(job.inputs)
         self._source = open_source(job.inputs, job.read)
         self._engine: Engine = ENGINES.get(job.engine)(job.workers)
-        self._folder = find_bundle(job.model)
-        self._manifest = verify_bundle(self._folder)
+        verified = verify(job.model)  # against its store's pin too, which workers, given a folder, do not know
+        self._folder, self._manifest = verified.folder, verified.manifest
         self._sink({})  # an output of an unknown format is an error now, and not after the reading
         self._identity = _identity(job, self._inputs, self._folder, self._manifest)
 

@@ -110,7 +110,6 @@ class Cues:
     def __init__(self, source: str, name: str = "cues.toml") -> None:
         content = read_toml(source, CuesFile, name)
         self.source = source
-        self._rules = content.rules
         self._names = content.names
         for number, rule in enumerate(content.rules):
             _check_rule(rule, f"{name}: rules[{number}]")
