@@ -1,5 +1,6 @@
 """What all tests share: no network, a store of their own, a bundle that costs nothing and a tagger that reads it."""
 
+import json
 import socket
 
 import pytest
@@ -72,3 +73,17 @@ def word_tagger(monkeypatch):
     tagger = WordTagger()
     monkeypatch.setattr("compersion_nlp.batch.reader._tagger", lambda folder, digest: tagger)
     return tagger
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Returns a function that writes rows, or lines as they are, as a corpus file of its own folder."""
+
+    def write(*rows, name="train.jsonl", folder="made"):
+        path = tmp_path / folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [line if isinstance(line, str) else json.dumps(line) for line in rows]
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        return path
+
+    return write

@@ -1,18 +1,16 @@
-"""Corpora: strict reading, marks as an array, splits that keep groups whole, and the checks."""
+"""Corpora: strict reading, marks as an array, and splits that keep groups whole."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from corpus_files import row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compersion_nlp.corpus import (
-    Corpus,
     corpus_name,
     deal_folds,
     gold,
@@ -21,28 +19,9 @@ from compersion_nlp.corpus import (
     read_corpus,
     split_by_group,
 )
-from compersion_nlp.corpus_checks import check_corpus, describe_corpus
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.labels import SCHEME
 from compersion_nlp.records import Annotation
-
-RELATIONAL = Path(__file__).parent.parent / "corpora" / "relational"
-
-
-def row(id="a1", text="The kettle is on and nobody is home.", kind="comment", group=None, feelings=None, **more):
-    return {"id": id, "text": text, "kind": kind, "group": group or id, "feelings": feelings or {}, **more}
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(*rows, name="train.jsonl", folder="made"):
-        path = tmp_path / folder / name
-        path.parent.mkdir(exist_ok=True)
-        lines = [line if isinstance(line, str) else json.dumps(line) for line in rows]
-        path.write_text("\n".join(lines) + "\n", "utf-8")
-        return path
-
-    return write
 
 
 def test_read_corpus_keeps_order_marks_name_and_digest(write):
@@ -196,101 +175,3 @@ def test_list_corpora_gives_folders_that_hold_json_lines(write, tmp_path):
     train, dev = write(row()), write(row(), name="dev.jsonl")
     (tmp_path / "notes").mkdir()
     assert list_corpora(tmp_path) == {"made": (dev, train)}
-
-
-def problems(*paths):
-    return [(problem.check, problem.where) for problem in check_corpus(paths).problems]
-
-
-def test_checks_pass_a_sound_corpus(write):
-    report = check_corpus([write(row(feelings={"joy": "felt"}), row("a2", "Bins go out on Tuesday, blue ones only."))])
-    assert report.sound
-    assert report.passages == {"made/train": 2}
-    assert report.stances["joy"]["felt"] == 1
-
-
-def test_checks_report_every_bad_line_and_go_on(write):
-    path = write(
-        row(), "{", row("a2", "Bins go out on Tuesday.", mood="glum"), row("a3", "The cat was sick.", kind="poem")
-    )
-    assert problems(path) == [
-        ("schema", "made/train, line 2"),
-        ("schema", "made/train, line 3"),
-        ("kind", "made/train, line 4"),
-    ]
-
-
-def test_checks_find_ids_used_twice_over_files(write):
-    one, other = write(row("a1")), write(row("a1", "Bins go out on Tuesday.", group="g"), name="dev.jsonl")
-    report = check_corpus([one, other])
-    assert [problem.message for problem in report.problems] == ["the id 'a1' is taken by made/train, line 1"]
-
-
-def test_checks_find_blank_texts_and_odd_manners(write):
-    report = check_corpus([write(row("a1", " \n"), row("a2", manner="loud"))])
-    assert [problem.check for problem in report.problems] == ["empty", "manner"]
-    assert "text must not be blank" in report.problems[0].message
-
-
-def test_checks_find_groups_in_two_files(write):
-    one = write(row("a1", group="g"))
-    other = write(row("a2", "Bins go out on Tuesday.", group="g"), name="dev.jsonl")
-    assert problems(one, other) == [("groups", "made/dev, line 1")]
-
-
-def test_checks_find_near_duplicates_in_different_groups_only(write):
-    text = "We went to the lake with her sister and he carried both of the bags all the way."
-    path = write(
-        row("a1", text, group="g"),
-        row("a2", text.replace("lake", "river"), group="g"),
-        row("a3", text.upper().replace("SISTER", "BROTHER") + "  ", group="h"),
-    )
-    report = check_corpus([path])
-    assert {problem.check for problem in report.problems} == {"duplicates"}
-    assert [problem.message.split(" (")[0] for problem in report.problems] == [
-        "a3 reads like a1",
-        "a3 reads like a2",
-    ]
-    assert not any("lake" in problem.message for problem in report.problems)  # a report quotes no text
-
-
-def test_checks_find_short_exact_duplicates(write):
-    assert problems(write(row("a1", "lol"), row("a2", "LOL"))) == [("duplicates", "made/train, line 2")]
-
-
-def test_checks_find_phrases_of_the_scheme_whatever_the_quotes(write):
-    report = check_corpus(
-        [write(row("a1", "And I can’t stop  thinking about KISSING her."), row("a2", "I was livid!"))]
-    )
-    assert [problem.check for problem in report.problems] == ["signs"]
-    assert report.short_signs == ("made/train, line 2: 'I was livid'",)
-
-
-def test_describe_counts_stances_bands_and_pairs():
-    annotations = (
-        Annotation("a", "one two", "journal", "g", {"joy": "felt", "fear": "felt", "envy": "past"}, manner="plain"),
-        Annotation("b", "word " * 70, "comment", "g", {"joy": "felt", "fear": "felt"}),
-        Annotation("c", "bins", "comment", "h", {"joy": "other"}),
-    )
-    found = describe_corpus(Corpus("made/train", annotations))
-    assert (found.passages, found.groups, found.nothing_felt) == (3, 2, 1)
-    assert found.kinds == {"journal": 1, "comment": 2}
-    assert found.manners == {"plain": 1, "not recorded": 2}
-    assert found.lengths == {"under 20 words": 2, "60 to 149 words": 1}
-    assert (found.median_words, found.longest_words) == (2.0, 70)
-    assert found.stances["joy"]["felt"] == 2
-    assert found.stances["envy"]["past"] == 1
-    assert found.together == (("joy", "fear", 2),)
-
-
-def test_the_relational_corpus_is_sound():
-    report = check_corpus([RELATIONAL / "train.jsonl", RELATIONAL / "dev.jsonl"])
-    assert report.problems == ()
-    assert min(report.stances[label]["felt"] for label in SCHEME.names) >= 50
-
-
-def test_the_relational_card_counts_what_is_there():
-    card = (RELATIONAL / "card.md").read_text("utf-8")
-    for name in ("train", "dev"):
-        found = describe_corpus(read_corpus(RELATIONAL / f"{name}.jsonl"))
-        assert f"| `{name}.jsonl` | {found.passages} | {found.groups} | {found.nothing_felt} |" in card

@@ -14,8 +14,8 @@ ROOT = Path(compersion_nlp.__file__).parent
 # a place of their own.
 LAYERS = (
     ("errors", "labels", "records", "folding", "text"),
-    ("registry", "scorers.protocol", "corpus", "corpus_checks", "decision", "bundle", "sources", "sinks"),
-    ("phrases", "lexicon", "stance"),
+    ("registry", "scorers.protocol", "corpus", "decision", "bundle", "sources", "sinks"),
+    ("phrases", "lexicon", "stance", "corpus_checks"),
     ("scorers",),
     ("scoring", "evidence", "tagger"),
     ("evaluate",),

@@ -98,3 +98,8 @@ ModelOption = typer.Option(
     "--model", "-m", help="A bundle: its name or the path of its folder. [default: the store's default]"
 )
 JsonOption = typer.Option("--json", help="Print JSON instead, for scripts.")
+DataDirOption = typer.Option(
+    "--data-dir",
+    envvar="COMPERSION_DATA_DIR",
+    help="Folder that holds public sets, as SET/SPLIT.jsonl. [default: they are fetched from the hub]",
+)

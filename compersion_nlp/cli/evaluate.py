@@ -11,7 +11,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
-from compersion_nlp.cli.console import JsonOption, out, safe, warn, write_json
+from compersion_nlp.cli.console import DataDirOption, JsonOption, out, safe, warn, write_json
 from compersion_nlp.errors import BadConfig
 
 _LEADING_ZERO = re.compile(r"(?<!\d)0\.")
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A bundle: its name or the path of its folder.")],
-    corpus: Annotated[Path, typer.Argument(help="A corpus: a JSON-lines file of annotated passages.")],
+    corpus: Annotated[
+        Path, typer.Argument(help="A JSON-lines file of annotated passages, or a split of a public set.")
+    ],
     against: Annotated[
         str | None, typer.Option("--against", help="Another bundle, to compare with on the same resamples.")
     ] = None,
     resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples behind each interval.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    data_dir: Annotated[Path | None, DataDirOption] = None,
     json: Annotated[bool, JsonOption] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown instead, for a page.")] = False,
 ) -> None:
@@ -43,7 +46,7 @@ def evaluate(
     from compersion_nlp.corpus import read_corpus
     from compersion_nlp.tagger import load
 
-    read = read_corpus(corpus)
+    read = read_corpus(corpus, data_dir)
     predictions = [evaluation.predict(load(name), read) for name in (model, against) if name is not None]
     result: Evaluation | Comparison
     if against is None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from compersion_nlp.cli.console import JsonOption, err, out, print_json, safe
+from compersion_nlp.cli.console import DataDirOption, JsonOption, err, out, print_json, safe
 
 
 def train(
@@ -16,6 +16,7 @@ def train(
         Path | None,
         typer.Option("--output", "-o", help="Folder of the bundle. [default: the folder of a recipe.toml]"),
     ] = None,
+    data_dir: Annotated[Path | None, DataDirOption] = None,
     json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Train a bundle from a recipe: fit, calibrate, score on passages it did not see, and write it.
@@ -26,7 +27,7 @@ def train(
     """
     from compersion_nlp.training.train import train as run
 
-    manifest = run(recipe, output, lambda step: err.print(safe(step)))
+    manifest = run(recipe, output, lambda step: err.print(safe(step)), data_dir)
     if json:
         print_json(manifest)
         return

@@ -50,13 +50,13 @@ class Data(msgspec.Struct, frozen=True, eq=False):
     uses: dict[str, CorpusUse]
 
 
-def read_data(recipe: Recipe, folder: Path) -> Data:
-    """Returns a recipe's data, its paths taken from ``folder``.
+def read_data(recipe: Recipe, folder: Path, data_dir: Path | None = None) -> Data:
+    """Returns a recipe's data, its paths taken from ``folder``, public sets from ``data_dir`` or the hub.
 
     Raises BadConfig if a corpus is not sound, is named twice, or has a group both in train and in dev.
     """
-    train = _read_corpora(recipe.data.train, folder)
-    dev = _read_corpora(recipe.data.dev, folder)
+    train = _read_corpora(recipe.data.train, folder, data_dir)
+    dev = _read_corpora(recipe.data.dev, folder, data_dir)
     _refuse_repeats([*train, *dev])
     learned, held = _join(train, recipe.labels), _join(dev, recipe.labels)
     if recipe.data.dev_share is not None:
@@ -67,8 +67,8 @@ def read_data(recipe: Recipe, folder: Path) -> Data:
     return Data(learned, held, uses)
 
 
-def _read_corpora(paths: Iterable[str], folder: Path) -> list[Corpus]:
-    return [read_corpus(folder / path) for path in paths]
+def _read_corpora(paths: Iterable[str], folder: Path, data_dir: Path | None) -> list[Corpus]:
+    return [read_corpus(folder / path, data_dir) for path in paths]
 
 
 def _refuse_repeats(corpora: Sequence[Corpus]) -> None:

@@ -54,18 +54,24 @@ class Fitted(msgspec.Struct, frozen=True, eq=False):
     how: str
 
 
-def train(recipe_path: Path, output: Path | None = None, progress: Progress = lambda step: None) -> Manifest:
+def train(
+    recipe_path: Path,
+    output: Path | None = None,
+    progress: Progress = lambda step: None,
+    data_dir: Path | None = None,
+) -> Manifest:
     """Trains what a recipe says, writes the bundle and returns its manifest.
 
     ``output`` is by default the recipe's own folder. Where the folder above holds an index of bundles, the new
-    manifest is pinned there. ``progress`` is told each step. The same recipe and corpora give the same bytes.
+    manifest is pinned there. ``progress`` is told each step. ``data_dir`` holds public sets; without it they come from
+    the hub. The same recipe and corpora give the same bytes.
     Raises BadConfig if recipe or corpora are not sound, and BadBundle if the folder holds something else.
     """
     output = output or _own_folder(recipe_path)
     recipe = read_recipe(recipe_path)
     fitter, options = find_fitter(recipe, recipe_path)
     progress("Reading corpora")
-    data = read_data(recipe, recipe_path.parent)
+    data = read_data(recipe, recipe_path.parent, data_dir)
 
     def fit(part: Part) -> SavableScorer:
         return fitter.fit(options, part.texts, part.gold, recipe.labels, recipe.seed)

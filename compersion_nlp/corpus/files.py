@@ -1,0 +1,118 @@
+"""Annotated passages and the JSON-lines files that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from compersion_nlp.corpus.settings import SETTINGS
+from compersion_nlp.errors import BadConfig, UnknownLabel
+from compersion_nlp.labels import SCHEME
+from compersion_nlp.records import Annotation
+
+KINDS = ("journal", "forum", "comment", "article")
+MANNERS = ("plain", "shown", "crooked")
+JOINED_KIND = "comment"  # of passages whose file gives marks only
+FORMAT_HINT = "One JSON object a line: id, text, kind, group, feelings (label to stance), annotator, manner."
+
+Texts = Callable[[str], str | None]  # from a passage's id to its text, None where there is none
+
+
+class _Marks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of a file that gives marks only: the texts are those of another corpus."""
+
+    id: str
+    feelings: dict[str, str]
+    annotator: str = ""
+
+
+_ANNOTATION = msgspec.json.Decoder(Annotation)
+_MARKS = msgspec.json.Decoder(_Marks)
+
+
+class Corpus(msgspec.Struct, frozen=True):
+    """Annotated passages with the labels they were read for; ``sha256`` is that of the file."""
+
+    name: str
+    annotations: tuple[Annotation, ...]
+    labels: tuple[str, ...] = SCHEME.names
+    sha256: str = ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The passages' texts, in file order."""
+        return tuple(annotation.text for annotation in self.annotations)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The passages' groups, in file order."""
+        return tuple(annotation.group for annotation in self.annotations)
+
+
+class CorpusLine(msgspec.Struct, frozen=True):
+    """One line of a corpus file, numbered from 1: an annotation, or what is wrong with it."""
+
+    number: int
+    annotation: Annotation | None = None
+    problem: str = ""
+
+
+def read_lines(data: bytes, labels: Sequence[str] = SCHEME.names, texts: Texts | None = None) -> Iterator[CorpusLine]:
+    """Yields every line that is not blank, as an annotation or as a problem; never raises.
+
+    With ``texts``, the lines give marks by id only, and their texts are looked up there.
+    """
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if line.strip():
+            yield _read_line(number, line, labels, texts)
+
+
+def _read_line(number: int, line: bytes, labels: Sequence[str], texts: Texts | None) -> CorpusLine:
+    try:
+        annotation = _ANNOTATION.decode(line) if texts is None else _joined(_MARKS.decode(line), texts)
+        _check_marks(annotation, labels)
+    except UnknownLabel as error:
+        return CorpusLine(number, problem=f"{error.message} {error.hint} - at `$.feelings`")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return CorpusLine(number, problem=str(error))
+    return CorpusLine(number, annotation)
+
+
+def _joined(marks: _Marks, texts: Texts) -> Annotation:
+    text = texts(marks.id)
+    if text is None:
+        raise msgspec.ValidationError(f"no text has the id {marks.id!r} - at `$.id`")
+    return Annotation(marks.id, text, JOINED_KIND, marks.id, marks.feelings, marks.annotator)
+
+
+def _check_marks(annotation: Annotation, labels: Sequence[str]) -> None:
+    for label, stance in annotation.feelings.items():
+        SCHEME.check_label(label)
+        SCHEME.check_stance(stance)
+        if label not in labels:
+            raise UnknownLabel(f"This corpus does not annotate {label!r}.", f"Add it to {SETTINGS}, or drop the mark.")
+
+
+def sound(path: Path, line: CorpusLine) -> Annotation:
+    """Returns a line's annotation; raises BadConfig naming file, line and key if it has none."""
+    if line.annotation is None:
+        raise BadConfig(f"{path}, line {line.number}: {line.problem}", FORMAT_HINT)
+    return line.annotation
+
+
+def corpus_bytes(path: Path) -> bytes:
+    """Returns the content of a corpus file; raises BadConfig if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except IsADirectoryError:
+        found = ", ".join(sorted(file.name for file in path.glob("*.jsonl"))) or "none"
+        raise BadConfig(f"{path} is a folder.", f"Name one of its corpus files: {found}.") from None
+    except OSError as error:
+        raise BadConfig(f"{path} cannot be read: {error.strerror}.", "Name a JSON-lines file of annotations.") from None
+
+
+def corpus_name(path: Path) -> str:
+    """Returns the name of the corpus in ``path``: its folder and its stem, as in ``relational/dev``."""
+    return f"{path.resolve().parent.name}/{path.stem}"

@@ -1,0 +1,150 @@
+"""What a file of a corpus amounts to, beside the bounds that its settings set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+import msgspec
+
+from compersion_nlp.corpus import Least, Most, felt_minima, labels_of, word_count
+from compersion_nlp.corpus_checks.describe import StanceCounts, count_stances
+from compersion_nlp.corpus_checks.placed import Problem
+from compersion_nlp.corpus_checks.sameness import Recurring, openings, recurring_runs
+from compersion_nlp.labels import FELT, SCHEME
+from compersion_nlp.lexicon import default_lexicon
+from compersion_nlp.records import Annotation
+
+LONG_PASSAGE = range(40, 301)  # words
+FEWEST_WITH_WORD = 30  # passages with a word of a label's family, for the share felt among them to say anything
+
+
+class Measures(msgspec.Struct, frozen=True):
+    """Figures of one file; shares lie between 0 and 1, and are nan where there is nothing to share.
+
+    ``implied`` is the share of felt marks whose label has no word of its own family in the passage (the families are
+    those of the lexicon); ``word_felt`` gives, by label, the share of passages with such a word in which the label is
+    felt: near 1, the word alone would give the answer away. ``style_auc`` is how well the file is told from the
+    corpus's train file by style alone, None where it is the train file or none is there.
+    """
+
+    passages: int
+    groups: int
+    long_passages: int
+    nothing_felt: float
+    implied: float
+    word_felt: dict[str, float]
+    recurring_runs: Recurring
+    openings: Recurring
+    style_auc: float | None = None
+
+
+def measure(annotations: Sequence[Annotation], style_auc: float | None = None) -> Measures:
+    """Returns the figures of a file's passages."""
+    words = FamilyWords(annotations)
+    return Measures(
+        passages=len(annotations),
+        groups=len({annotation.group for annotation in annotations}),
+        long_passages=sum(word_count(annotation.text) in LONG_PASSAGE for annotation in annotations),
+        nothing_felt=share(not annotation.felt for annotation in annotations),
+        implied=words.implied,
+        word_felt=words.felt,
+        recurring_runs=recurring_runs(annotations),
+        openings=openings(annotations),
+        style_auc=style_auc,
+    )
+
+
+class FamilyWords:
+    """Which labels each passage calls by a word of their own family, set beside what is felt in it."""
+
+    def __init__(self, annotations: Sequence[Annotation]) -> None:
+        named_in = default_lexicon().named_in
+        self._pairs = [(annotation.felt, named_in(annotation.text)) for annotation in annotations]
+
+    @cached_property
+    def implied(self) -> float:
+        """The share of the felt marks without a word of their label's family."""
+        return share(label not in named for felt, named in self._pairs for label in felt)
+
+    @cached_property
+    def felt(self) -> dict[str, float]:
+        """Label to the share felt among the passages with a word of its family; labels with few are left out."""
+        with_word = {label: [label in felt for felt, named in self._pairs if label in named] for label in SCHEME.names}
+        return {label: share(found) for label, found in with_word.items() if len(found) >= FEWEST_WITH_WORD}
+
+
+def share(found: Iterable[bool]) -> float:
+    """Returns how many of the values are true, 0 to 1; nan of none."""
+    values = list(found)
+    return sum(values) / len(values) if values else float("nan")
+
+
+def too_little(file: str, annotations: Sequence[Annotation], measures: Measures, least: Least) -> Iterator[Problem]:
+    """Yields what falls short of the minima."""
+    for key in ("passages", "groups", "long_passages"):
+        if getattr(measures, key) < getattr(least, key):
+            yield Problem(
+                "minima", file, f"{key} is {getattr(measures, key)}; at least {getattr(least, key)} are asked for"
+            )
+    stances = count_stances(annotations)
+    for label, minimum in felt_minima(least).items():
+        if stances[label][FELT] < minimum:
+            yield Problem(
+                "minima", file, f"{label} is felt {stances[label][FELT]} times; at least {minimum} are asked for"
+            )
+    for pair, minimum in least.felt_together.items():
+        together = sum(set(labels_of(pair)) <= set(annotation.felt) for annotation in annotations)
+        if together < minimum:
+            yield Problem(
+                "minima", file, f"{pair} are felt together {together} times; at least {minimum} are asked for"
+            )
+    for stance, found in _by_stance(stances).items():
+        if stance != FELT and found < least.stance:
+            yield Problem("minima", file, f"{stance} is marked {found} times; at least {least.stance} are asked for")
+    for key in ("nothing_felt", "implied"):
+        if getattr(measures, key) < getattr(least, key):
+            yield Problem(
+                "minima",
+                file,
+                f"{key} is {getattr(measures, key):.1%}; at least {getattr(least, key):.1%} is asked for",
+            )
+
+
+def _by_stance(stances: StanceCounts) -> dict[str, int]:
+    return {stance: sum(counts[stance] for counts in stances.values()) for stance in SCHEME.stance_names}
+
+
+def too_much(file: str, measures: Measures, most: Most) -> Iterator[Problem]:
+    """Yields what goes past the bounds on sameness."""
+    if (found := measures.recurring_runs).share > most.recurring_runs:
+        yield Problem(
+            "sameness",
+            file,
+            f"{found.share:.1%} of the passages share a run of five words with another; at most "
+            f"{most.recurring_runs:.1%} may. The most frequent: {_listed(found)}",
+        )
+    if (found := measures.openings).share > most.opening:
+        yield Problem(
+            "sameness",
+            file,
+            f"{found.share:.1%} of the passages open alike; at most {most.opening:.1%} may: {_listed(found)}",
+        )
+    for label, felt in measures.word_felt.items():
+        if felt > most.word_felt:
+            yield Problem(
+                "leakage",
+                file,
+                f"{label} is felt in {felt:.1%} of the passages with a word of its family; "
+                f"at most {most.word_felt:.1%} may be",
+            )
+    if measures.style_auc is not None and measures.style_auc > most.style_auc:
+        yield Problem(
+            "style",
+            file,
+            f"told from train by its style (AUC {measures.style_auc:.2f}); at most {most.style_auc:.2f} is allowed",
+        )
+
+
+def _listed(found: Recurring) -> str:
+    return ", ".join(f"{phrase!r} ({count})" for phrase, count in found.most[:3])
