@@ -6,10 +6,11 @@ import pytest
 from corpus_files import row
 
 from compersion_nlp.corpus import Corpus, Least, Most
-from compersion_nlp.corpus_checks import check_corpus, describe_corpus, style_auc
+from compersion_nlp.corpus_checks import check_corpus, compare_readers, describe_corpus, style_auc
 from compersion_nlp.corpus_checks.copies import alike
 from compersion_nlp.corpus_checks.measure import measure, too_little, too_much
 from compersion_nlp.corpus_checks.sameness import openings, recurring_runs
+from compersion_nlp.errors import BadConfig, BadInput
 from compersion_nlp.records import Annotation
 
 
@@ -228,7 +229,7 @@ def test_marks_without_texts_are_checked_for_what_they_are(write):
         {"id": "x1", "feelings": {}},
         {"id": "x2", "feelings": {"j": "felt"}},
     ]
-    path = bounds(write(*marks, name="annotations.jsonl"), 'texts = "../set/train"')
+    path = bounds(write(*marks, name="annotations.jsonl"), 'texts = ["../set/train"]')
     report = check_corpus([path])
     assert [problem.check for problem in report.problems] == ["schema", "ids"]
     assert report.without_texts == ("made/annotations",)
@@ -239,3 +240,44 @@ def test_a_report_of_a_file_without_sound_lines_is_written(write):
     report = check_corpus([write("{")])
     assert [problem.check for problem in report.problems] == ["schema"]
     assert json.dumps(report.passages) == '{"made/train": 0}'
+
+
+def readings(write, one, other):
+    return [
+        write(*({"id": id, "feelings": marks} for id, marks in side.items()), name=f"{name}.jsonl")
+        for name, side in (("first", one), ("second", other))
+    ]
+
+
+def test_agreement_is_counted_over_the_passages_that_both_marked(write):
+    first, second = readings(
+        write,
+        {
+            "a": {"joy": "felt"},
+            "b": {"joy": "felt", "fear": "past"},
+            "c": {},
+            "d": {"envy": "other"},
+            "x": {"joy": "felt"},
+        },
+        {"a": {"joy": "felt"}, "b": {"joy": "denied", "fear": "past"}, "c": {}, "d": {"envy": "other"}},
+    )
+    bounds(first, 'texts = ["../none/train"]')
+    found = compare_readers(first, second)
+    joy = found.labels[1]
+    assert (found.passages, found.identical) == (4, 0.75)
+    assert (joy.name, joy.first, joy.second, joy.both) == ("joy", 2, 1, 1)
+    assert joy.f1 == pytest.approx(2 / 3)
+    assert joy.kappa == pytest.approx(0.5)  # agreed 3/4; by chance 1/2 * 1/4 + 1/2 * 3/4 = 1/2
+    assert (found.macro_f1, found.macro_kappa) == (joy.f1, joy.kappa)
+    assert (found.mentions, found.stance_accuracy) == (4, 0.75)
+    assert found.stance_kappa == pytest.approx(2 / 3)  # agreed 3/4; by chance 1/4
+
+
+def test_readings_of_other_passages_and_unsound_ones_are_refused(write):
+    first, second = readings(write, {"a": {}}, {"b": {}})
+    bounds(first, 'texts = ["../none/train"]')
+    with pytest.raises(BadInput, match="no passage in common"):
+        compare_readers(first, second)
+    second.write_text('{"id": "a", "feelings": {"joyy": "felt"}}')
+    with pytest.raises(BadConfig, match=r"second\.jsonl, line 1: .*joyy"):
+        compare_readers(first, second)

@@ -160,7 +160,7 @@ def test_the_public_sets_of_the_project_are_described_soundly(name):
 
 def joined(write, *marks):
     path = write(*marks, name="annotations.jsonl", folder="corpora/joined")
-    (path.parent / "corpus.toml").write_text('texts = "../set/train"')
+    (path.parent / "corpus.toml").write_text('texts = ["../set/train"]')
     return path
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from compersion_nlp.cli.console import EXIT_ERROR, DataDirOption, JsonOption, err, out, print_json, safe
-from compersion_nlp.errors import BadInput
+from compersion_nlp.errors import BadConfig, BadInput
 
 if TYPE_CHECKING:
     from compersion_nlp.corpus_checks import CorpusReport, Measures
@@ -140,6 +140,43 @@ def show(
         return
     for description in described:
         draw(description, out)
+
+
+@app.command("agree")
+def agree(
+    first: Annotated[Path, typer.Argument(help="One reader's marks: a corpus file, or a file of marks by id.")],
+    second: Annotated[Path, typer.Argument(help="The other reader's marks of the same passages.")],
+    json: Annotated[bool, JsonOption] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown instead, for a page.")] = False,
+) -> None:
+    """Measure how far two readers agree: Cohen's kappa and F1 for each label felt, and for the stances.
+
+    Example: compersion corpora agree corpora/relational_blind/first.jsonl corpora/relational_blind/second.jsonl
+    """
+    from compersion_nlp.corpus_checks import compare_readers
+
+    if json and markdown:
+        raise BadConfig("--json and --markdown were both given.", "Choose one.")
+    found = compare_readers(first, second)
+    if json:
+        print_json(found)
+        return
+    header = ("label", "first", "second", "both", "kappa", "F1")
+    rows = [(x.name, str(x.first), str(x.second), str(x.both), f"{x.kappa:.2f}", f"{x.f1:.2f}") for x in found.labels]
+    rows.append(("macro", "", "", "", f"{found.macro_kappa:.2f}", f"{found.macro_f1:.2f}"))
+    if markdown:
+        for cells in (header, ["---"] * len(header), *rows):
+            out.print(f"| {' | '.join(cells)} |")
+    else:
+        table = Table(*header)
+        for cells in rows:
+            table.add_row(*cells)
+        out.print(table, soft_wrap=False)
+    out.print(
+        f"{found.passages} passages, {found.identical:.0%} marked identically; micro F1 {found.micro_f1:.2f}. "
+        f"Stance of the {found.mentions} marks that both made: the same in {found.stance_accuracy:.0%}, "
+        f"kappa {found.stance_kappa:.2f}."
+    )
 
 
 def _expand(paths: list[Path]) -> list[Path]:

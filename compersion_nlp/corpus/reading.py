@@ -39,8 +39,8 @@ def read_corpus(path: Path, data_dir: Path | None = None) -> Corpus:
 
 def joined_texts(path: Path, data_dir: Path | None = None) -> Texts:
     """Returns where the texts of the passages in ``path`` are looked up, as its folder's settings say."""
-    texts = read_corpus(path.parent / read_settings(path.parent).texts, data_dir)
-    return dict(zip((annotation.id for annotation in texts.annotations), texts.texts, strict=True)).get
+    corpora = [read_corpus(path.parent / name, data_dir) for name in read_settings(path.parent).texts]
+    return {annotation.id: annotation.text for corpus in corpora for annotation in corpus.annotations}.get
 
 
 def list_corpora(folder: Path) -> dict[str, tuple[Path, ...]]:

@@ -65,12 +65,12 @@ class CorpusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a ``corpus.toml`` says.
 
     ``labels`` are those that the corpus annotates: the others are unknown for its passages, which is not the same as
-    not felt. ``texts`` names the corpus that has the texts, where the files give marks by id only
-    ("../goemotions/train"). ``files`` holds bounds by file stem.
+    not felt. ``texts`` names the corpora that have the texts, where the files give marks by id only
+    (["../goemotions/train"]). ``files`` holds bounds by file stem.
     """
 
     labels: tuple[str, ...] = SCHEME.names
-    texts: str = ""
+    texts: tuple[str, ...] = ()
     files: dict[str, FileSettings] = {}
 
 

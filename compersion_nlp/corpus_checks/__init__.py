@@ -1,5 +1,7 @@
 """What can be wrong with corpus files, and what they hold: checks, bounds and counts."""
 
+from compersion_nlp.corpus_checks.agreement import Agreement as Agreement
+from compersion_nlp.corpus_checks.agreement import compare_readers as compare_readers
 from compersion_nlp.corpus_checks.check import CorpusReport as CorpusReport
 from compersion_nlp.corpus_checks.check import check_corpus as check_corpus
 from compersion_nlp.corpus_checks.describe import Description as Description
