@@ -64,7 +64,7 @@ def test_there_are_the_commands_that_the_documentation_lists():
         ("models",),
         *(("models", name) for name in ("list", "show", "verify", "add", "promote")),
         ("corpora",),
-        *(("corpora", name) for name in ("list", "check", "show")),
+        *(("corpora", name) for name in ("list", "check", "show", "agree")),
     }
 
 
@@ -341,6 +341,43 @@ def test_corpora_are_listed_checked_and_shown(compersion):
     _, out, _ = compersion("corpora", "show", DEV)
     assert "jealousy" in out
     assert "felt together" in out
+
+
+def test_a_corpus_is_drawn_on_a_page(compersion, tmp_path):
+    code, _, err = compersion("corpora", "show", DEV, "--html", tmp_path / "dev.html")
+    assert code == 0
+    assert "dev.html" in err
+    page = (tmp_path / "dev.html").read_text("utf-8")
+    assert "possessiveness (po)" in page
+    assert "background-color" in page
+    code, _, err = compersion("corpora", "show", DEV, "--html", tmp_path / "none" / "dev.html")
+    assert code == 1
+    assert "cannot be written" in err
+
+
+def test_public_sets_are_listed_without_being_fetched_and_counted_where_they_are(compersion, tmp_path):
+    _, out, _ = compersion("corpora", "list", ROOT / "corpora", "--json")
+    assert json.loads(out)["goemotions"] == {"train": None, "validation": None, "test": None}
+    (tmp_path / "lemotif").mkdir()
+    (tmp_path / "lemotif" / "train.jsonl").write_text('{"id": "x1", "text": "ha ha", "labels": ["happy"]}\n')
+    _, out, _ = compersion("corpora", "list", ROOT / "corpora", "--data-dir", tmp_path, "--json")
+    assert json.loads(out)["lemotif"] == {"train": 1}
+    _, out, _ = compersion("corpora", "show", ROOT / "corpora" / "lemotif" / "train", "--data-dir", tmp_path, "--json")
+    assert json.loads(out)[0]["stances"]["joy"]["felt"] == 1
+
+
+def test_two_readers_are_compared(compersion, tmp_path):
+    for name, marks in (("one", {"joy": "felt"}), ("other", {"joy": "past"})):
+        row = {"id": "a", "text": "x", "kind": "comment", "group": "a", "feelings": marks}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row))
+    files = (tmp_path / "one.jsonl", tmp_path / "other.jsonl")
+    code, out, _ = compersion("corpora", "agree", *files)
+    assert code == 0
+    assert "1 passages, 0% marked identically" in out
+    _, out, _ = compersion("corpora", "agree", *files, "--json")
+    assert json.loads(out)["mentions"] == 1
+    _, out, _ = compersion("corpora", "agree", *files, "--markdown")
+    assert "| joy | 1 | 0 | 0 |" in out
 
 
 def test_a_corpus_with_a_problem_fails_its_check(compersion, tmp_path):
