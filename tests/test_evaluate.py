@@ -242,6 +242,27 @@ def test_opposites_are_pairs_of_the_scheme_written_once():
     assert ("compersion", "jealousy") in OPPOSITES
 
 
+def test_a_contrast_is_right_where_every_member_is_on_the_labels_that_differ():
+    corpus = corpus_of(
+        annotation(1, felt("jealousy", "joy"), "g"),
+        annotation(2, felt("joy"), "g"),
+        annotation(3, felt("jealousy"), "h"),
+        annotation(4, {"jealousy": "past"}, "h"),
+        annotation(5, felt("joy"), "alike"),
+        annotation(6, felt("joy"), "alike"),
+        annotation(7, felt("joy")),
+    )
+    # In g, joy is missed in both members: there they do not differ. In h, one answer is given to both.
+    predictions = answers(corpus, [[0, 0, 1], [0, 0, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0], [0, 0, 0], [0, 1, 0]])
+    found = evaluate(predictions, resamples=10).contrasts
+    assert (found.groups, found.consistency) == (2, 0.5)
+    assert "differ: 50.0%." in to_markdown(evaluate(predictions, resamples=10))
+
+
+def test_without_contrasts_there_is_no_consistency(small):
+    assert evaluate(small, resamples=10).contrasts is None
+
+
 def test_compare_pairs_the_resamples():
     good, poor = noisy(skill=2.0), noisy(skill=0.3)
     found = compare(good, msgspec.structs.replace(poor, model="poor@1"), resamples=300)

@@ -7,6 +7,7 @@ import numpy as np
 
 from compersion_nlp.errors import UnknownLabel
 from compersion_nlp.evaluate import metrics
+from compersion_nlp.evaluate.contrasts import Contrasts, find_contrasts
 from compersion_nlp.evaluate.metrics import Counts, Floats, Gold
 from compersion_nlp.evaluate.predictions import Predictions
 from compersion_nlp.evaluate.resampling import Grouping, Interval, interval, weigh
@@ -37,7 +38,8 @@ class Evaluation(msgspec.Struct, frozen=True):
     """What was measured, on what, and how. Figures that are not defined are nan (null in JSON).
 
     Macro figures are means over the labels that have gold; ``without_gold`` lists the labels that have none.
-    ``unread`` and ``unannotated`` labels are masked. ``warning`` says why the figures are optimistic, if they are.
+    ``unread`` and ``unannotated`` labels are masked. ``contrasts`` is
+    None where no group's members differ in their gold. ``warning`` says why the figures are optimistic, if they are.
     """
 
     model: str
@@ -55,6 +57,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     unannotated: tuple[str, ...]
     resamples: int
     seed: int
+    contrasts: Contrasts | None = None
     calibration_bins: int = metrics.CALIBRATION_BINS
     warning: str | None = None
 
@@ -104,6 +107,7 @@ def evaluate(predictions: Predictions, resamples: int = 1000, seed: int = 0) -> 
         unannotated=predictions.unannotated,
         resamples=resamples,
         seed=seed,
+        contrasts=find_contrasts(predictions),
         warning=_warning(predictions.seen_as),
     )
 

@@ -111,6 +111,11 @@ def _evaluation_notes(result: Evaluation) -> Iterator[str]:
         f"{result.resamples} resamples, seed {result.seed}; ECE over {result.calibration_bins} bins of equal width."
     )
     yield "gold: passages that carry the label; read: passages in which the model reads it; AP: average precision."
+    if result.contrasts:
+        yield (
+            f"Groups whose passages differ in gold: {result.contrasts.groups}; right in every passage, on the labels "
+            f"that differ: {result.contrasts.consistency:.1%}."
+        )
     if any(row.provisional for row in result.labels):
         yield f"{PROVISIONAL.strip()} provisional: calibrated on too few examples to trust its probabilities."
     if result.without_gold:
