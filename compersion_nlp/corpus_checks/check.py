@@ -65,18 +65,19 @@ class _File(msgspec.Struct, frozen=True):
 def check_corpus(paths: Sequence[Path], data_dir: Path | None = None) -> CorpusReport:
     """Returns every problem in the files, which are taken as the splits of one corpus.
 
-    Files that give marks by id are checked without their texts, unless ``data_dir`` has the public set they are for.
+    Files that give marks by id are checked without their texts, unless ``data_dir`` has the public set they are for;
+    nobody can mend the texts of another corpus, so they are not compared.
     Raises BadConfig only where a file cannot be read at all, and MissingExtra without what looks for near-duplicates.
     """
     files = [_read(path, data_dir) for path in paths]
     placed = [item for file in files for item in file.placed]
-    with_texts = [item for file in files if file.has_texts for item in file.placed]
+    own_texts = [item for file in files if not file.settings.texts for item in file.placed]
     measures = dict(_measure(files))
     problems = [problem for file in files for problem in file.problems]
     problems += [*repeated_ids(placed), *split_groups(placed)]
     for file in files:
         problems += odd_fields(file.placed, file.has_texts)
-    problems += [*near_duplicates(with_texts), *copied_signs(with_texts)]
+    problems += [*near_duplicates(own_texts), *copied_signs(own_texts)]
     for file in files:
         if file.name in measures and (bounds := file.settings.files.get(file.stem)):
             problems += too_little(file.name, file.annotations, measures[file.name], bounds.least)
@@ -86,7 +87,7 @@ def check_corpus(paths: Sequence[Path], data_dir: Path | None = None) -> CorpusR
         stances=count_stances(item.annotation for item in placed),
         problems=tuple(problems),
         measures=measures,
-        short_signs=tuple(f"{item.where}: {sign!r}" for item, sign in signs(with_texts, short=True)),
+        short_signs=tuple(f"{item.where}: {sign!r}" for item, sign in signs(own_texts, short=True)),
         without_texts=tuple(file.name for file in files if not file.has_texts),
     )
 
