@@ -373,7 +373,7 @@ def test_two_readers_are_compared(compersion, tmp_path):
     files = (tmp_path / "one.jsonl", tmp_path / "other.jsonl")
     code, out, _ = compersion("corpora", "agree", *files)
     assert code == 0
-    assert "1 passages, 0% marked identically" in out
+    assert "1 passages that both marked (only one marked 0), 0% of them identically" in out
     _, out, _ = compersion("corpora", "agree", *files, "--json")
     assert json.loads(out)["mentions"] == 1
     _, out, _ = compersion("corpora", "agree", *files, "--markdown")

@@ -11,6 +11,7 @@ from compersion_nlp.corpus import gold, list_corpora, read_corpus, read_source
 from compersion_nlp.corpus_checks import check_corpus
 from compersion_nlp.errors import BadConfig, BadInput
 from compersion_nlp.labels import SCHEME
+from compersion_nlp.training.train import train
 
 datasets = pytest.importorskip("datasets")
 
@@ -28,6 +29,9 @@ splits = {{ train = "train", validation = "dev" }}
 joy = ["glee", "mirth"]
 fear = ["dread"]
 """
+
+
+ROWS_WITHOUT_ID = SOURCE.replace('id = "id"', "")
 
 
 @pytest.fixture
@@ -91,21 +95,22 @@ def test_numbers_of_labels_on_the_hub_are_turned_into_their_names(source, tmp_pa
 
 
 def test_columns_of_ones_and_noughts_are_read_as_labels(source, tmp_path):
-    text = SOURCE.replace('labels = "labels"', 'columns = {{ glee = "Glee", dread = "Dread" }}').replace(
-        'id = "id"', ""
-    )
-    rows = [{"text": "ha ha", "Glee": 1, "Dread": 0}, {"text": "bins", "Glee": None, "Dread": 0}]
+    columns = 'columns = {{ glee = "Glee", mirth = "Mirth", dread = "Dread" }}'
+    rows = [
+        {"text": "ha ha", "Glee": 1, "Mirth": 0, "Dread": 0},
+        {"text": "bins", "Glee": None, "Mirth": 0, "Dread": 0},
+    ]
+    text = ROWS_WITHOUT_ID.replace('labels = "labels"', columns)
     corpus = read_corpus(source(text, hub_folder(tmp_path, rows, None)) / "train")
     assert [(a.id, a.feelings) for a in corpus.annotations] == [("00001", {"joy": "felt"}), ("00002", {})]
 
 
 def test_a_file_by_its_address_is_read_with_its_builder(source, tmp_path):
     file = tmp_path / "answers.csv"
-    file.write_text('Answer,Glee\n"a, b",TRUE\nbins,FALSE\n')
-    text = SOURCE.replace('labels = "labels"', 'text = "Answer"\ncolumns = {{ glee = "Glee" }}').replace(
-        'id = "id"', ""
-    )
-    corpus = read_corpus(source(text.replace('train = "train"', f'train = "{file}"'), "csv") / "train")
+    file.write_text('Answer,Glee,Mirth,Dread\n"a, b",TRUE,FALSE,FALSE\nbins,FALSE,FALSE,FALSE\n')
+    columns = 'text = "Answer"\ncolumns = {{ glee = "Glee", mirth = "Mirth", dread = "Dread" }}'
+    text = ROWS_WITHOUT_ID.replace('labels = "labels"', columns).replace('train = "train"', f'train = "{file}"')
+    corpus = read_corpus(source(text, "csv") / "train")
     assert [(a.text, a.feelings) for a in corpus.annotations] == [("a, b", {"joy": "felt"}), ("bins", {})]
 
 
@@ -126,10 +131,52 @@ def test_a_row_without_its_column_is_refused(source, data_dir):
         read_corpus(source() / "train", data_dir)
 
 
-def test_what_is_no_json_is_refused(source, data_dir):
-    (data_dir / "set" / "train.jsonl").write_text("{{{\n")
+@pytest.mark.parametrize("content", [b"{{{\n", b"\xff\xfe{\n"])
+def test_what_is_no_json_is_refused(source, data_dir, content):
+    (data_dir / "set" / "train.jsonl").write_bytes(content)
     with pytest.raises(BadInput, match="cannot be read as JSON lines"):
         read_corpus(source() / "train", data_dir)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"id": None, "text": "ha", "labels": []}, "row 1: .*id"),
+        ({"id": "x", "text": 5, "labels": []}, "row 1: .*text"),
+        ({"id": "x", "text": "ha", "labels": "glee"}, "row 1: .*labels"),
+        ({"id": "x", "text": "ha", "labels": [3]}, "row 1: .*labels"),
+    ],
+)
+def test_a_row_of_the_wrong_types_is_refused(source, data_dir, row, message):
+    (data_dir / "set" / "train.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(BadConfig, match=message):
+        read_corpus(source() / "train", data_dir)
+
+
+def test_ids_given_twice_are_refused(source, data_dir):
+    (data_dir / "set" / "train.jsonl").write_text('{"id": 1, "text": "ha", "labels": []}\n' * 2)
+    with pytest.raises(BadConfig, match="the id '1' to several rows"):
+        read_corpus(source() / "train", data_dir)
+
+
+def test_words_in_the_column_of_a_label_are_refused(source, tmp_path):
+    text = ROWS_WITHOUT_ID.replace('labels = "labels"', 'columns = {{ glee = "Glee", mirth = "Glee", dread = "Glee" }}')
+    rows = [{"text": "ha ha", "Glee": "no"}]
+    with pytest.raises(BadConfig, match="Row 1: Glee holds the words 'no'"):
+        read_corpus(source(text, hub_folder(tmp_path, rows, None)) / "train")
+
+
+def test_a_number_that_is_no_label_is_refused(source, tmp_path):
+    features = datasets.Features(
+        {
+            "id": datasets.Value("string"),
+            "text": datasets.Value("string"),
+            "labels": datasets.List(datasets.Value("int64")),
+        }
+    )
+    folder = hub_folder(tmp_path, [{"id": "x1", "text": "ha ha", "labels": [7]}], features)
+    with pytest.raises(BadConfig, match=r"row 1: .*labels"):
+        read_corpus(source(hub=folder) / "train")
 
 
 @pytest.mark.parametrize(
@@ -141,6 +188,8 @@ def test_what_is_no_json_is_refused(source, data_dir):
         ('labels = "labels"', "", "one of labels and columns"),
         ('labels = "labels"', 'labels = "labels"\nkind = "poem"', "kind is 'poem'"),
         ("[fit]", "[fit", "source"),
+        ('train = "train"', '"../train" = "train"', "no name for a split"),
+        ('labels = "labels"', 'columns = {{ glee = "g" }}', "fit names 'dread'"),
     ],
 )
 def test_an_unsound_source_is_refused_by_name(source, old, new, message):
@@ -171,13 +220,14 @@ def test_marks_are_joined_with_the_texts_of_their_ids(write, source, data_dir):
     assert corpus.labels == SCHEME.names
     (found,) = corpus.annotations
     assert (found.id, found.text, found.kind, found.annotator) == ("x2", "oh no", "comment", "g1")
+    assert corpus.origin == "set"
     assert found.feelings == {"envy": "felt", "joy": "denied"}
     assert check_corpus([path], data_dir).measures["joined/annotations"].passages == 1
 
 
 def test_a_mark_without_a_text_is_refused(write, source, data_dir):
     source()
-    with pytest.raises(BadConfig, match="no text has the id 'x9'"):
+    with pytest.raises(BadConfig, match="no passage has the id 'x9'"):
         read_corpus(joined(write, {"id": "x9", "feelings": {}}), data_dir)
 
 
@@ -185,3 +235,46 @@ def test_a_text_in_a_file_of_marks_is_refused(write, source, data_dir):
     source()
     with pytest.raises(BadConfig, match="unknown field"):
         read_corpus(joined(write, row("x1")), data_dir)
+
+
+def test_marks_keep_the_group_and_kind_of_their_passages(write):
+    write(row("a1", "ha ha", kind="journal", group="writer7", manner="plain"), folder="corpora/set")
+    path = write({"id": "a1", "feelings": {"joy": "felt"}}, name="marks.jsonl", folder="corpora/joined")
+    (path.parent / "corpus.toml").write_text('texts = ["../set/train.jsonl"]')
+    (found,) = read_corpus(path).annotations
+    assert (found.text, found.kind, found.group, found.manner) == ("ha ha", "journal", "writer7", "plain")
+    assert check_corpus([path]).without_texts == ()
+
+
+def test_marks_cannot_take_their_texts_from_marks_or_from_two_folders(write):
+    path = write({"id": "a1", "feelings": {}}, name="marks.jsonl", folder="corpora/joined")
+    for texts in ('["marks.jsonl"]', '["../one/train.jsonl", "../other/train.jsonl"]'):
+        (path.parent / "corpus.toml").write_text(f"texts = {texts}")
+        with pytest.raises(BadConfig, match="must lie in one folder"):
+            read_corpus(path)
+
+
+def test_sources_do_not_share_an_id(write):
+    write(row("a1"), folder="corpora/set")
+    write(row("a1"), folder="corpora/set", name="dev.jsonl")
+    path = write({"id": "a1", "feelings": {}}, name="marks.jsonl", folder="corpora/joined")
+    (path.parent / "corpus.toml").write_text('texts = ["../set/train.jsonl", "../set/dev.jsonl"]')
+    with pytest.raises(BadConfig, match="share the id 'a1'"):
+        read_corpus(path)
+
+
+def test_training_does_not_take_marks_for_passages_that_are_calibrated_on(write, source, data_dir, tmp_path):
+    source()
+    joined(write, {"id": "x2", "feelings": {"joy": "felt"}})
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        'format = 1\nname = "leak"\nversion = "1"\n[scorer]\nname = "linear"\n'
+        '[data]\ntrain = ["corpora/set/train"]\ndev = ["corpora/joined/annotations.jsonl"]\n'
+    )
+    with pytest.raises(BadConfig, match="both in train and in dev"):
+        train(recipe, tmp_path / "leak", data_dir=data_dir)
+
+
+def test_an_unsound_set_does_not_end_the_listing(source):
+    folder = source(SOURCE.replace("[fit]", "[fit"))
+    assert list_corpora(folder.parent) == {"set": (folder / "source.toml",)}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compersion_nlp.corpus import corpus_bytes, read_corpus, read_lines, read_settings
+from compersion_nlp.corpus import corpus_bytes, read_corpus, read_lines, read_settings, without_text
 from compersion_nlp.corpus_checks import check_corpus, compare_readers, describe_corpus
 from compersion_nlp.labels import SCHEME
 
@@ -51,6 +51,6 @@ def test_feelings_of_public_comments_are_sound_and_come_without_text():
     report = check_corpus([path])
     assert report.problems == ()
     assert report.passages["goemotions_feelings/annotations"] >= 4000
-    lines = list(read_lines(corpus_bytes(path), SCHEME.names, lambda id_: ""))
+    lines = list(read_lines(corpus_bytes(path), SCHEME.names, without_text))
     assert all(line.annotation is not None for line in lines)
     assert b'"text"' not in corpus_bytes(path)

@@ -33,13 +33,13 @@ def list_all(
 
     Example: compersion corpora list
     """
-    from compersion_nlp.corpus import is_public, list_corpora, read_corpus, read_lines
+    from compersion_nlp.corpus import corpus_bytes, is_public, list_corpora, public_file, read_corpus, read_lines
 
     def count(path: Path) -> int | None:
-        if is_public(path):
-            there = data_dir is not None and (data_dir / path.parent.name / f"{path.name}.jsonl").is_file()
-            return len(read_corpus(path, data_dir).annotations) if there else None
-        return sum(1 for _ in read_lines(path.read_bytes()))
+        if path.suffix == ".jsonl":
+            return sum(1 for _ in read_lines(corpus_bytes(path)))
+        there = is_public(path) and data_dir is not None and public_file(path, data_dir).is_file()
+        return len(read_corpus(path, data_dir).annotations) if there else None
 
     if not folder.is_dir():
         raise BadInput(f"{folder} is no folder.", "Name the folder that holds the corpora.")
@@ -50,13 +50,14 @@ def list_all(
     table = Table("corpus", "file or split", "passages")
     for name, files in counts.items():
         for file, passages in files.items():
-            table.add_row(safe(name), safe(file), "public" if passages is None else str(passages))
+            unread = "not sound" if file.endswith(".toml") else "public"
+            table.add_row(safe(name), safe(file), unread if passages is None else str(passages))
     out.print(table, soft_wrap=False)
 
 
 @app.command("check")
 def check(
-    files: Annotated[list[Path], FilesArgument],
+    files: Annotated[list[Path], typer.Argument(help="Corpus files (JSON lines), or a folder of them.")],
     data_dir: Annotated[Path | None, DataDirOption] = None,
     json: Annotated[bool, JsonOption] = False,
 ) -> None:
@@ -84,6 +85,10 @@ def _show_report(report: CorpusReport) -> None:
         _show_measures(name, found)
     for name in report.without_texts:
         out.print(safe(f"{name}: marks only; its texts belong to a public set and were not looked at (--data-dir)"))
+    for name in report.style_not_measured:
+        out.print(
+            safe(f"{name}: its style is bounded, but was not measured: no train among the files, or too few passages")
+        )
     for problem in report.problems:
         out.print(safe(f"{problem.check}: {problem.where}: {problem.message}"))
     passages = ", ".join(f"{name} {count}" for name, count in report.passages.items())
@@ -99,13 +104,14 @@ def _show_measures(name: str, found: Measures) -> None:
         "recurring runs": f"{found.recurring_runs.share:.1%} share five words in a row with another passage",
         "most frequent": _phrases(found.recurring_runs.most),
         "openings": f"{_phrases(found.openings.most)}",
-        "label words": ", ".join(f"{label} {felt:.0%}" for label, felt in _most(found.word_felt)) + " felt where named",
+        "felt where named": ", ".join(f"{label} {felt:.0%}" for label, felt in _most(found.word_felt)),
     }
     if found.style_auc is not None:
         figures["style"] = f"told from train with an AUC of {found.style_auc:.2f} (0.5 is chance)"
     out.print(safe(name))
     for title, text in figures.items():
-        out.print(safe(f"  {title}: {text}"))
+        if text and not text.startswith("nan"):
+            out.print(safe(f"  {title}: {text}"))
 
 
 def _phrases(most: tuple[tuple[str, int], ...]) -> str:
@@ -173,7 +179,8 @@ def agree(
             table.add_row(*cells)
         out.print(table, soft_wrap=False)
     out.print(
-        f"{found.passages} passages, {found.identical:.0%} marked identically; micro F1 {found.micro_f1:.2f}. "
+        f"{found.passages} passages that both marked (only one marked {found.only_one}), {found.identical:.0%} of them "
+        f"identically; micro F1 {found.micro_f1:.2f}. "
         f"Stance of the {found.mentions} marks that both made: the same in {found.stance_accuracy:.0%}, "
         f"kappa {found.stance_kappa:.2f}."
     )

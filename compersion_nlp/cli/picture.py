@@ -40,7 +40,7 @@ def draw(description: Description, console: Console) -> None:
         ("manners", description.manners),
         ("lengths", description.lengths),
     ):
-        console.print(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+        console.print(safe(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counts.items())))
     console.print(_stances(description), soft_wrap=False)
     console.print(_heat_map(description), soft_wrap=False)
     console.print()

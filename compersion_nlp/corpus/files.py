@@ -14,14 +14,13 @@ from compersion_nlp.records import Annotation
 
 KINDS = ("journal", "forum", "comment", "article")
 MANNERS = ("plain", "shown", "crooked")
-JOINED_KIND = "comment"  # of passages whose file gives marks only
 FORMAT_HINT = "One JSON object a line: id, text, kind, group, feelings (label to stance), annotator, manner."
 
-Texts = Callable[[str], str | None]  # from a passage's id to its text, None where there is none
+Sources = Callable[[str], Annotation | None]  # from an id to the passage it belongs to, None where there is none
 
 
 class _Marks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A line of a file that gives marks only: the texts are those of another corpus."""
+    """A line of a file that gives marks only: the passages are those of another corpus."""
 
     id: str
     feelings: dict[str, str]
@@ -33,12 +32,16 @@ _MARKS = msgspec.json.Decoder(_Marks)
 
 
 class Corpus(msgspec.Struct, frozen=True):
-    """Annotated passages with the labels they were read for; ``sha256`` is that of the file."""
+    """Annotated passages with the labels they were read for; ``sha256`` is that of the file.
+
+    ``origin`` names the folder whose groups these are, where the file gives marks for passages of another corpus.
+    """
 
     name: str
     annotations: tuple[Annotation, ...]
     labels: tuple[str, ...] = SCHEME.names
     sha256: str = ""
+    origin: str = ""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -59,19 +62,21 @@ class CorpusLine(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-def read_lines(data: bytes, labels: Sequence[str] = SCHEME.names, texts: Texts | None = None) -> Iterator[CorpusLine]:
+def read_lines(
+    data: bytes, labels: Sequence[str] = SCHEME.names, sources: Sources | None = None
+) -> Iterator[CorpusLine]:
     """Yields every line that is not blank, as an annotation or as a problem; never raises.
 
-    With ``texts``, the lines give marks by id only, and their texts are looked up there.
+    With ``sources``, the lines give marks by id only, and their passages are looked up there.
     """
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
-            yield _read_line(number, line, labels, texts)
+            yield _read_line(number, line, labels, sources)
 
 
-def _read_line(number: int, line: bytes, labels: Sequence[str], texts: Texts | None) -> CorpusLine:
+def _read_line(number: int, line: bytes, labels: Sequence[str], sources: Sources | None) -> CorpusLine:
     try:
-        annotation = _ANNOTATION.decode(line) if texts is None else _joined(_MARKS.decode(line), texts)
+        annotation = _ANNOTATION.decode(line) if sources is None else _joined(_MARKS.decode(line), sources)
         _check_marks(annotation, labels)
     except UnknownLabel as error:
         return CorpusLine(number, problem=f"{error.message} {error.hint} - at `$.feelings`")
@@ -80,11 +85,16 @@ def _read_line(number: int, line: bytes, labels: Sequence[str], texts: Texts | N
     return CorpusLine(number, annotation)
 
 
-def _joined(marks: _Marks, texts: Texts) -> Annotation:
-    text = texts(marks.id)
-    if text is None:
-        raise msgspec.ValidationError(f"no text has the id {marks.id!r} - at `$.id`")
-    return Annotation(marks.id, text, JOINED_KIND, marks.id, marks.feelings, marks.annotator)
+def _joined(marks: _Marks, sources: Sources) -> Annotation:
+    source = sources(marks.id)
+    if source is None:
+        raise msgspec.ValidationError(f"no passage has the id {marks.id!r} - at `$.id`")
+    return msgspec.structs.replace(source, feelings=marks.feelings, annotator=marks.annotator)
+
+
+def without_text(id_: str) -> Annotation:
+    """Returns a passage of which only the id is known: a source for marks that are read without their texts."""
+    return Annotation(id_, "", KINDS[0], id_, {})
 
 
 def _check_marks(annotation: Annotation, labels: Sequence[str]) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,13 @@ from compersion_nlp.records import Annotation
 
 SOURCE = "source.toml"
 
-_Row = tuple[str, str, set[str]]  # id, text, and their labels
+
+class _Row(msgspec.Struct, frozen=True):
+    """A row of a public set: a text and the names of their labels."""
+
+    id: str | int
+    text: str | None
+    labels: list[str] | None
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +79,11 @@ def read_source(folder: Path) -> Source:
         raise BadConfig(f"{path}: {error}", f"Its keys: {keys}.") from None
     if source.kind not in KINDS:
         raise BadConfig(f"{path}: kind is {source.kind!r}.", f"Allowed: {', '.join(KINDS)}.")
+    if odd := [split for split in source.splits if not split or Path(split).name != split]:
+        raise BadConfig(f"{path}: {odd[0]!r} is no name for a split.", "A split's name has no slashes.")
+    theirs = {label for labels in source.fit.values() for label in labels}
+    if source.columns and (lost := sorted(theirs - source.columns.keys())):
+        raise BadConfig(f"{path}: fit names {lost[0]!r}, which has no column.", "Add it to columns.")
     if bool(source.labels) == bool(source.columns):
         raise BadConfig(f"{path}: it takes one of labels and columns.", "Say where a row keeps its labels.")
     return source
@@ -80,6 +92,11 @@ def read_source(folder: Path) -> Source:
 def is_public(path: Path) -> bool:
     """Whether ``path`` names a split of a public set, as ``corpora/goemotions/train`` does."""
     return not path.exists() and (path.parent / SOURCE).is_file()
+
+
+def public_file(path: Path, data_dir: Path) -> Path:
+    """Returns the file that holds a split of a public set in a data folder."""
+    return data_dir / path.parent.resolve().name / f"{path.name}.jsonl"
 
 
 def read_public(path: Path, data_dir: Path | None = None) -> Corpus:
@@ -93,60 +110,89 @@ def read_public(path: Path, data_dir: Path | None = None) -> Corpus:
     source = read_source(path.parent)
     if path.name not in source.splits:
         raise BadConfig(f"{source.title} has no split {path.name!r}.", f"It has: {', '.join(source.splits)}.")
-    name = path.parent.resolve().name
-    found = _from_hub(source, path.name) if data_dir is None else _from_folder(data_dir / name, path.name)
+    found = _from_hub(source, path.name) if data_dir is None else _from_folder(public_file(path, data_dir))
+    name = f"{path.parent.resolve().name}/{path.name}"
     annotations = tuple(
         Annotation(
-            id=id_,
-            text=text,
+            id=str(row.id),
+            text=row.text or "",
             kind=source.kind,
-            group=id_,
-            feelings={label: FELT for label in source.known if theirs & set(source.fit[label])},
+            group=str(row.id),
+            feelings={label: FELT for label in source.known if set(row.labels or ()) & set(source.fit[label])},
             annotator=source.title,
         )
-        for id_, text, theirs in found
+        for row in found
     )
+    repeated = [id_ for id_, count in Counter(annotation.id for annotation in annotations).items() if count > 1]
+    if repeated or not annotations:
+        what = f"gives the id {repeated[0]!r} to several rows" if repeated else "holds no rows"
+        raise BadConfig(f"{name} {what}.", "Every row needs an id of its own.")
     digest = hashlib.sha256(msgspec.json.encode(annotations)).hexdigest()
-    return Corpus(f"{name}/{path.name}", annotations, source.known, digest)
+    return Corpus(name, annotations, source.known, digest)
 
 
-def _from_hub(source: Source, split: str) -> Iterator[_Row]:
+def _from_hub(source: Source, split: str) -> list[_Row]:
     datasets = _datasets()
     try:
         if source.by_address:
             rows = datasets.load_dataset(source.hub, data_files={split: source.splits[split]}, split=split)
         else:
             rows = datasets.load_dataset(source.hub, source.config, split=source.splits[split])
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    except ImportError as error:  # what datasets needs to read a web address
+        raise MissingExtra(error.name or "fsspec[http]", "corpora", "Fetching a public set") from error
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise BadInput(
             f"{source.title} could not be fetched from {source.hub}: {type(error).__name__}.",
             "Check the connection, or give a folder that holds it (--data-dir).",
         ) from error
-    _need(rows, (source.text, *([source.labels] if source.labels else source.columns.values())), source.hub)
+    needed = [source.text, *([source.labels] if source.labels else source.columns.values())]
+    _need(rows, needed + [source.id] * bool(source.id), source.hub)
     names = _class_names(rows, source.labels)
-    for number, row in enumerate(rows, start=1):
-        if source.labels:
-            theirs = {names[label] if isinstance(label, int) else label for label in row[source.labels]}
-        else:
-            theirs = {label for label, column in source.columns.items() if row[column]}
-        yield str(row[source.id]) if source.id else f"{number:05}", row[source.text] or "", theirs
+    return [_from_columns(source, row, number, names) for number, row in enumerate(rows, start=1)]
 
 
-def _from_folder(folder: Path, split: str) -> Iterator[_Row]:
-    file = folder / f"{split}.jsonl"
-    if not file.is_file():
+def _from_columns(source: Source, row: Mapping[str, Any], number: int, names: Sequence[str]) -> _Row:
+    """Returns a row as the hub gives it: labels by name or number in one column, or a column for each label."""
+    if source.labels:
+        listed = row[source.labels]
+        labels = [
+            names[label] if isinstance(label, int) and 0 <= label < len(names) else label
+            for label in (listed if isinstance(listed, list) else [] if listed is None else [listed])
+        ]
+    else:
+        labels = [label for label, column in source.columns.items() if _holds(row[column], column, number)]
+    id_ = row[source.id] if source.id else f"{number:05}"
+    return _checked({"id": id_, "text": row[source.text], "labels": labels}, number, source.hub)
+
+
+def _holds(value: object, column: str, number: int) -> bool:
+    if isinstance(value, str):
+        raise BadConfig(f"Row {number}: {column} holds the words {value!r}.", "A label's column holds 1 or 0.")
+    return value is True or value == 1
+
+
+def _from_folder(file: Path) -> list[_Row]:
+    if not file.is_file() or not file.stat().st_size:
         raise BadInput(
-            f"{file} is not there.", "A data folder holds a folder for each public set, with <split>.jsonl in it."
+            f"{file} is not there, or empty.",
+            "A data folder holds a folder for each public set, with <split>.jsonl in it.",
         )
     datasets = _datasets()
     with tempfile.TemporaryDirectory() as cache:  # no second copy stays behind
         try:
-            rows = datasets.Dataset.from_json(str(file), cache_dir=cache, keep_in_memory=True)
-        except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-            raise BadInput(f"{file} cannot be read as JSON lines.", "One JSON object a line.") from error
-        _need(rows, ("id", "text", "labels"), str(file))
-        for row in rows:
-            yield str(row["id"]), row["text"] or "", set(row["labels"] or ())
+            found = datasets.Dataset.from_json(str(file), cache_dir=cache, keep_in_memory=True)
+            rows = list(found)
+        except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+            raise BadInput(f"{file} cannot be read as JSON lines.", "One JSON object a line, in UTF-8.") from error
+        _need(found, ("id", "text", "labels"), str(file))
+    return [_checked(row, number, str(file)) for number, row in enumerate(rows, start=1)]
+
+
+def _checked(row: Mapping[str, Any], number: int, where: str) -> _Row:
+    try:
+        return msgspec.convert(row, _Row)
+    except msgspec.ValidationError as error:
+        raise BadConfig(f"{where}, row {number}: {error}", "A row has an id, a text and a list of labels.") from None
 
 
 def _need(rows: Any, columns: Iterable[str], where: str) -> None:
@@ -155,9 +201,9 @@ def _need(rows: Any, columns: Iterable[str], where: str) -> None:
 
 
 def _class_names(rows: Any, column: str) -> Sequence[str]:
-    """Returns the labels' names where a column holds lists of their numbers, else nothing."""
-    listed = getattr(rows.features.get(column), "feature", None)
-    return getattr(listed, "names", ())
+    """Returns the labels' names where a column holds their numbers, one or a list, else nothing."""
+    feature = rows.features.get(column)
+    return getattr(getattr(feature, "feature", feature), "names", ())
 
 
 def _datasets() -> Any:

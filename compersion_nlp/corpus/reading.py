@@ -1,4 +1,4 @@
-"""Corpora by path: a file of annotations, a file of marks whose texts are elsewhere, or a split of a public set."""
+"""Corpora by path: a file of annotations, a file of marks whose passages are elsewhere, or a split of a public set."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
-from compersion_nlp.corpus.files import FORMAT_HINT, Corpus, Texts, corpus_bytes, corpus_name, read_lines, sound
-from compersion_nlp.corpus.public import SOURCE, is_public, read_public, read_source
-from compersion_nlp.corpus.settings import read_settings
+from compersion_nlp.corpus.files import (
+    FORMAT_HINT,
+    Corpus,
+    Sources,
+    corpus_bytes,
+    corpus_name,
+    read_lines,
+    sound,
+)
+from compersion_nlp.corpus.public import SOURCE, is_public, public_file, read_public, read_source
+from compersion_nlp.corpus.settings import SETTINGS, read_settings
 from compersion_nlp.errors import BadConfig
+from compersion_nlp.records import Annotation
 
 
 def read_corpus(path: Path, data_dir: Path | None = None) -> Corpus:
@@ -24,8 +33,8 @@ def read_corpus(path: Path, data_dir: Path | None = None) -> Corpus:
         return read_public(path, data_dir)
     data = corpus_bytes(path)
     settings = read_settings(path.parent)
-    texts = joined_texts(path, data_dir) if settings.texts else None
-    annotations = tuple(sound(path, line) for line in read_lines(data, settings.labels, texts))
+    sources, origin = find_sources(path.parent, data_dir) if settings.texts else (None, "")
+    annotations = tuple(sound(path, line) for line in read_lines(data, settings.labels, sources))
     if not annotations:
         raise BadConfig(f"{path} holds no passages.", FORMAT_HINT)
     repeated = [id_ for id_, count in Counter(annotation.id for annotation in annotations).items() if count > 1]
@@ -34,21 +43,52 @@ def read_corpus(path: Path, data_dir: Path | None = None) -> Corpus:
             f"{path}: the id {repeated[0]!r} is given to several passages (in all, {len(repeated)} ids are).",
             "Give each passage its own id.",
         )
-    return Corpus(corpus_name(path), annotations, settings.labels, hashlib.sha256(data).hexdigest())
+    return Corpus(corpus_name(path), annotations, settings.labels, hashlib.sha256(data).hexdigest(), origin)
 
 
-def joined_texts(path: Path, data_dir: Path | None = None) -> Texts:
-    """Returns where the texts of the passages in ``path`` are looked up, as its folder's settings say."""
-    corpora = [read_corpus(path.parent / name, data_dir) for name in read_settings(path.parent).texts]
-    return {annotation.id: annotation.text for corpus in corpora for annotation in corpus.annotations}.get
+def find_sources(folder: Path, data_dir: Path | None = None) -> tuple[Sources, str]:
+    """Returns where the passages of a folder's marks are looked up by id, and the name of the folder that has them.
+
+    Raises BadConfig if the corpora that its settings name lie in several folders, share an id or give marks only.
+    """
+    passages: dict[str, Annotation] = {}
+    paths = [folder / name for name in read_settings(folder).texts]
+    homes = {path.parent.resolve() for path in paths}
+    if len(homes) > 1 or any(read_settings(home).texts for home in homes):
+        raise BadConfig(
+            f"{folder / SETTINGS}: texts: the texts must lie in one folder, and be there as texts.",
+            "Name files, or splits of a public set, of one folder that has the passages themselves.",
+        )
+    for path in paths:
+        found = {annotation.id: annotation for annotation in read_corpus(path, data_dir).annotations}
+        if shared := passages.keys() & found.keys():
+            raise BadConfig(f"{path} and another source share the id {min(shared)!r}.", "An id names one passage.")
+        passages |= found
+    return passages.get, homes.pop().name
+
+
+def texts_at_hand(folder: Path, data_dir: Path | None = None) -> bool:
+    """Whether all passages of a folder's marks can be read without fetching anything."""
+    paths = [folder / name for name in read_settings(folder).texts]
+    return all(path.is_file() or (data_dir is not None and public_file(path, data_dir).is_file()) for path in paths)
 
 
 def list_corpora(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Returns the corpora under ``folder`` by name, each with its JSON-lines files or, for a public set, its splits."""
+    """Returns the corpora under ``folder`` by name, each with its JSON-lines files or, for a public set, its splits.
+
+    A public set whose description is not sound has that file in their place.
+    """
     found = {}
     for corpus in sorted(path for path in folder.glob("*") if path.is_dir()):
         if (corpus / SOURCE).is_file():
-            found[corpus.name] = tuple(corpus / split for split in read_source(corpus).splits)
+            found[corpus.name] = _splits(corpus)
         else:
             found[corpus.name] = tuple(sorted(corpus.glob("*.jsonl")))
     return {name: files for name, files in found.items() if files}
+
+
+def _splits(corpus: Path) -> tuple[Path, ...]:
+    try:
+        return tuple(corpus / split for split in read_source(corpus).splits)
+    except BadConfig:
+        return (corpus / SOURCE,)

@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
 
-from compersion_nlp.corpus import corpus_bytes, read_lines, read_settings
+from compersion_nlp.corpus import corpus_bytes, read_lines, read_settings, without_text
 from compersion_nlp.corpus.files import sound
-from compersion_nlp.errors import BadInput
+from compersion_nlp.errors import BadConfig, BadInput
 from compersion_nlp.labels import FELT, SCHEME
 
 Marks = Mapping[str, Mapping[str, str]]  # passage's id to label to stance
@@ -22,7 +22,8 @@ class LabelAgreement(msgspec.Struct, frozen=True):
     """Agreement on whether one label is felt.
 
     ``first`` and ``second`` count the passages in which each reader marks it felt, ``both`` those in which both do.
-    ``kappa`` is Cohen's (1960), -1 to 1, ``f1`` that of one reader against the other, 0 to 1; nan where neither marks.
+    ``kappa`` is Cohen's (1960), -1 to 1, ``f1`` that of one reader against the other, 0 to 1; nan where neither marks,
+    and kappa also where both always do.
     """
 
     name: str
@@ -36,11 +37,14 @@ class LabelAgreement(msgspec.Struct, frozen=True):
 class Agreement(msgspec.Struct, frozen=True):
     """Agreement of two readers. ``identical`` is the share of passages on which they agree in every mark.
 
+    ``only_one`` counts the passages that only one of them marked, and that are left out.
+
     ``macro_kappa`` and ``macro_f1`` are means over the labels that a reader marks felt, ``micro_f1`` is over all marks.
     Stances are compared on the ``mentions`` that both mark in any stance: ``stance_accuracy`` and ``stance_kappa``.
     """
 
     passages: int
+    only_one: int
     identical: float
     labels: tuple[LabelAgreement, ...]
     macro_kappa: float
@@ -68,6 +72,7 @@ def compare_readers(first: Path, second: Path) -> Agreement:
     ]
     return Agreement(
         passages=len(ids),
+        only_one=len(one.keys() ^ other.keys()),
         identical=float(np.mean([dict(one[id_]) == dict(other[id_]) for id_ in ids])),
         labels=labels,
         macro_kappa=_mean(label.kappa for label in marked),
@@ -81,9 +86,14 @@ def compare_readers(first: Path, second: Path) -> Agreement:
 
 def _marks(path: Path) -> dict[str, Mapping[str, str]]:
     settings = read_settings(path.parent)
-    texts = (lambda id_: "") if settings.texts else None  # marks are compared, whatever the texts
-    lines = read_lines(corpus_bytes(path), settings.labels, texts)
-    return {annotation.id: annotation.feelings for annotation in (sound(path, line) for line in lines)}
+    sources = without_text if settings.texts else None  # marks are compared, whatever the texts
+    found: dict[str, Mapping[str, str]] = {}
+    for line in read_lines(corpus_bytes(path), settings.labels, sources):
+        annotation = sound(path, line)
+        if annotation.id in found:
+            raise BadConfig(f"{path}, line {line.number}: the id {annotation.id!r} was given before.", "Mark it once.")
+        found[annotation.id] = annotation.feelings
+    return found
 
 
 def _shared(label: str, id_: str, one: Marks, other: Marks) -> bool:
@@ -107,5 +117,5 @@ def _f1(both: int, first: int, second: int) -> float:
 
 
 def _mean(values: Any) -> float:
-    found = list(values)
+    found = [value for value in values if value == value]  # a figure that is not defined is left out
     return float(np.mean(found)) if found else float("nan")

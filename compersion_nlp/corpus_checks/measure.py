@@ -80,35 +80,44 @@ def share(found: Iterable[bool]) -> float:
     return sum(values) / len(values) if values else float("nan")
 
 
-def too_little(file: str, annotations: Sequence[Annotation], measures: Measures, least: Least) -> Iterator[Problem]:
-    """Yields what falls short of the minima."""
-    for key in ("passages", "groups", "long_passages"):
-        if getattr(measures, key) < getattr(least, key):
-            yield Problem(
-                "minima", file, f"{key} is {getattr(measures, key)}; at least {getattr(least, key)} are asked for"
-            )
+def too_few(
+    file: str, annotations: Sequence[Annotation], least: Least, labels: Sequence[str] = SCHEME.names
+) -> Iterator[Problem]:
+    """Yields what falls short of the minima that need no texts; ``labels`` are those that are annotated."""
+
+    def short(what: str, found: int, minimum: int) -> Iterator[Problem]:
+        if found < minimum:
+            yield Problem("minima", file, f"{what}: {found}; at least {minimum} are asked for")
+
     stances = count_stances(annotations)
+    yield from short("passages", len(annotations), least.passages)
+    yield from short("groups", len({annotation.group for annotation in annotations}), least.groups)
     for label, minimum in felt_minima(least).items():
-        if stances[label][FELT] < minimum:
-            yield Problem(
-                "minima", file, f"{label} is felt {stances[label][FELT]} times; at least {minimum} are asked for"
-            )
+        if label in labels:
+            yield from short(f"{label} felt", stances[label][FELT], minimum)
     for pair, minimum in least.felt_together.items():
         together = sum(set(labels_of(pair)) <= set(annotation.felt) for annotation in annotations)
-        if together < minimum:
-            yield Problem(
-                "minima", file, f"{pair} are felt together {together} times; at least {minimum} are asked for"
-            )
+        yield from short(f"{pair} felt together", together, minimum)
     for stance, found in _by_stance(stances).items():
-        if stance != FELT and found < least.stance:
-            yield Problem("minima", file, f"{stance} is marked {found} times; at least {least.stance} are asked for")
-    for key in ("nothing_felt", "implied"):
-        if getattr(measures, key) < getattr(least, key):
-            yield Problem(
-                "minima",
-                file,
-                f"{key} is {getattr(measures, key):.1%}; at least {getattr(least, key):.1%} is asked for",
-            )
+        if stance != FELT:
+            yield from short(stance, found, least.stance)
+    yield from _low_share(
+        file, "nothing felt", share(not annotation.felt for annotation in annotations), least.nothing_felt
+    )
+
+
+def too_little(file: str, measures: Measures, least: Least) -> Iterator[Problem]:
+    """Yields what falls short of the minima that need the texts."""
+    if measures.long_passages < least.long_passages:
+        yield Problem(
+            "minima", file, f"long passages: {measures.long_passages}; at least {least.long_passages} are asked for"
+        )
+    yield from _low_share(file, "implied", measures.implied, least.implied)
+
+
+def _low_share(file: str, what: str, found: float, minimum: float) -> Iterator[Problem]:
+    if found < minimum:
+        yield Problem("minima", file, f"{what}: {found:.1%}; at least {minimum:.1%} is asked for")
 
 
 def _by_stance(stances: StanceCounts) -> dict[str, int]:

@@ -39,9 +39,12 @@ def recurring_runs(annotations: Sequence[Annotation]) -> Recurring:
 
 
 def openings(annotations: Sequence[Annotation]) -> Recurring:
-    """Returns the share of passages that begin with the most frequent first three words, and which those are."""
+    """Returns the share of passages that begin with the most frequent first three words, and which those are.
+
+    An opening that only one passage has does not recur.
+    """
     counts = Counter(" ".join(found[:OPENING]) for a in annotations if len(found := words(a.text)) >= OPENING)
-    most = tuple(counts.most_common(MOST_SHOWN))
+    most = tuple((phrase, count) for phrase, count in counts.most_common(MOST_SHOWN) if count > 1)
     return Recurring(most[0][1] / len(annotations) if most else 0.0, most)
 
 

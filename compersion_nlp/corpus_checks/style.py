@@ -17,16 +17,21 @@ from compersion_nlp.folding import fold
 from compersion_nlp.records import Annotation
 
 FOLDS = 5
-_TOKEN = re.compile(r"\w+(?:'\w+)?|\n+|[^\w\s]")
+FEWEST = 50  # groups on either side; with fewer, the figure says nothing
+_TOKEN = re.compile(r"[^\W_]+|\n+|[^\w\s]|_")
+_ENDINGS = {"s", "t", "m", "d", "re", "ve", "ll"}  # what is left of a word after an apostrophe
 
 
-def style_auc(one: Sequence[Annotation], other: Sequence[Annotation], seed: int = 0) -> float:
+def style_auc(one: Sequence[Annotation], other: Sequence[Annotation], seed: int = 0) -> float | None:
     """Returns the area under the ROC curve, 0 to 1, of a linear classifier that tells ``other`` from ``one``.
 
     It sees style, not topics: function words, punctuation, line breaks and capitals, in runs of one to three, with
     every other word replaced by its shape. 0.5 is chance. Each passage is judged by a classifier that was fitted on
-    other groups (cross-validation in 5 folds); the two files count the same, whatever their sizes.
+    other groups (cross-validation in 5 folds); the two files count the same, whatever their sizes. None where a file
+    has fewer than 50 groups.
     """
+    if min(len({annotation.group for annotation in side}) for side in (one, other)) < FEWEST:
+        return None
     texts = [style_of(annotation.text) for annotation in (*one, *other)]
     groups = [annotation.group for annotation in (*one, *other)]
     target = np.array([0] * len(one) + [1] * len(other))
@@ -43,7 +48,7 @@ def style_of(text: str) -> str:
     """Returns what is left of a text without its topic.
 
     >>> style_of("My Wife, she's happy!")
-    "my Xx , she's x !"
+    "my Xx , she ' s x !"
     """
     return " ".join(_shape(token) for token in _TOKEN.findall(fold(text)))
 
@@ -52,7 +57,7 @@ def _shape(token: str) -> str:
     lower = token.casefold()
     if token.startswith("\n"):
         return "¶"
-    if not token[0].isalnum() or lower in STOP_WORDS or "'" in token:
+    if not token[0].isalnum() or lower in STOP_WORDS or lower in _ENDINGS:
         return token if token.isupper() and len(token) > 1 else lower
     if token.isdigit():
         return "0"

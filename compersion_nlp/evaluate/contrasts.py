@@ -27,10 +27,12 @@ class Contrasts(msgspec.Struct, frozen=True):
 def find_contrasts(predictions: Predictions) -> Contrasts | None:
     """Returns how many groups are answered right, or None where no group's members differ."""
     grouping = Grouping.of(predictions.groups)
-    gold = np.nan_to_num(predictions.gold)  # what is unknown for a label is unknown for all its passages
+    gold = np.nan_to_num(predictions.gold).astype(
+        np.float64
+    )  # a label is unknown for all passages of a corpus, or none
     felt = grouping.sums(gold)
     sizes = grouping.sums(np.ones_like(gold))
     differing = (felt > 0) & (felt < sizes)
     wrong = grouping.sums((predictions.decided != gold).astype(np.float64)) > 0
-    right = ~(wrong & differing).any(axis=1)[differing.any(axis=1)]
-    return Contrasts(len(right), float(right.mean())) if len(right) else None
+    right = [not (missed & differs).any() for missed, differs in zip(wrong, differing, strict=True) if differs.any()]
+    return Contrasts(len(right), float(np.mean(right))) if right else None

@@ -19,7 +19,8 @@ from compersion_nlp.training.recipe import Recipe
 class Part(msgspec.Struct, frozen=True, eq=False):
     """Passages of one or more corpora, with gold of shape (n, L): 1, 0 or nan where their corpus does not say.
 
-    A group's name has its corpus before it, so that two corpora never share one by chance.
+    A group's name has the corpus before it that its passages come from, so that two corpora share a group only where
+    one gives marks for passages of the other.
     """
 
     names: tuple[str, ...]
@@ -83,9 +84,13 @@ def _refuse_repeats(corpora: Sequence[Corpus]) -> None:
         digests[corpus.sha256] = corpus.name
 
 
+def _home(corpus: Corpus) -> str:
+    return corpus.origin or corpus.name.partition("/")[0]
+
+
 def _join(corpora: Sequence[Corpus], labels: Sequence[str]) -> Part:
     annotations = [
-        msgspec.structs.replace(annotation, group=f"{corpus.name.partition('/')[0]}/{annotation.group}")
+        msgspec.structs.replace(annotation, group=f"{_home(corpus)}/{annotation.group}")
         for corpus in corpora
         for annotation in corpus.annotations
     ]
