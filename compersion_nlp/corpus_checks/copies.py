@@ -43,8 +43,8 @@ def near_duplicates(placed: Sequence[Placed]) -> Iterator[Problem]:
 def alike(texts: Sequence[str], groups: Sequence[str]) -> Iterator[tuple[int, int, float]]:
     """Yields the place of the likest text of another group before a text, the text's own place, and their likeness.
 
-    Texts that are like none are left out; the likeness lies between NEAR_DUPLICATE and 1. A text that was told is compared with no later one, so that the
-    thousandth copy of a text costs no more than the first.
+    Texts that are like none are left out; the likeness lies between NEAR_DUPLICATE and 1. A text that was told is
+    compared with no later one, so that the thousandth copy of a text costs no more than the first.
     """
     try:
         from datasketch import MinHash, MinHashLSH

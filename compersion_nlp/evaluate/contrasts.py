@@ -29,7 +29,7 @@ def find_contrasts(predictions: Predictions) -> Contrasts | None:
     grouping = Grouping.of(predictions.groups)
     gold = np.nan_to_num(predictions.gold).astype(
         np.float64
-    )  # a label is unknown for all passages of a corpus, or none
+    )  # unknown for one passage, unknown for all
     felt = grouping.sums(gold)
     sizes = grouping.sums(np.ones_like(gold))
     differing = (felt > 0) & (felt < sizes)
