@@ -27,9 +27,7 @@ class Contrasts(msgspec.Struct, frozen=True):
 def find_contrasts(predictions: Predictions) -> Contrasts | None:
     """Returns how many groups are answered right, or None where no group's members differ."""
     grouping = Grouping.of(predictions.groups)
-    gold = np.nan_to_num(predictions.gold).astype(
-        np.float64
-    )  # unknown for one passage, unknown for all
+    gold = np.nan_to_num(predictions.gold).astype(np.float64)  # unknown for one passage, unknown for all
     felt = grouping.sums(gold)
     sizes = grouping.sums(np.ones_like(gold))
     differing = (felt > 0) & (felt < sizes)
