@@ -155,7 +155,7 @@ def test_a_row_of_the_wrong_types_is_refused(source, data_dir, row, message):
 
 def test_ids_given_twice_are_refused(source, data_dir):
     (data_dir / "set" / "train.jsonl").write_text('{"id": 1, "text": "ha", "labels": []}\n' * 2)
-    with pytest.raises(BadConfig, match="the id '1' to several rows"):
+    with pytest.raises(BadConfig, match="the id '1' is given to several"):
         read_corpus(source() / "train", data_dir)
 
 

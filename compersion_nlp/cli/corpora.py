@@ -18,10 +18,6 @@ app = typer.Typer(help="List, show and check annotated corpora.", no_args_is_hel
 
 MOST_PHRASES = 5  # recurring phrases that are shown of each kind; JSON has more
 
-FilesArgument = typer.Argument(
-    help="Corpus files (JSON lines), folders of them, or splits of public sets (corpora/goemotions/train)."
-)
-
 
 @app.command("list")
 def list_all(
@@ -124,7 +120,12 @@ def _most(shares: dict[str, float]) -> list[tuple[str, float]]:
 
 @app.command("show")
 def show(
-    files: Annotated[list[Path], FilesArgument],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Corpus files (JSON lines), folders of them, or splits of public sets (corpora/goemotions/train)."
+        ),
+    ],
     data_dir: Annotated[Path | None, DataDirOption] = None,
     page: Annotated[Path | None, typer.Option("--html", help="Write the picture to this HTML file as well.")] = None,
     json: Annotated[bool, JsonOption] = False,
@@ -160,6 +161,8 @@ def agree(
     Example: compersion corpora agree corpora/relational_blind/first.jsonl corpora/relational_blind/second.jsonl
     """
     from compersion_nlp.corpus_checks import compare_readers
+    from compersion_nlp.evaluate import Table as Figures
+    from compersion_nlp.evaluate import markdown_table
 
     if json and markdown:
         raise BadConfig("--json and --markdown were both given.", "Choose one.")
@@ -171,8 +174,7 @@ def agree(
     rows = [(x.name, str(x.first), str(x.second), str(x.both), f"{x.kappa:.2f}", f"{x.f1:.2f}") for x in found.labels]
     rows.append(("macro", "", "", "", f"{found.macro_kappa:.2f}", f"{found.macro_f1:.2f}"))
     if markdown:
-        for cells in (header, ["---"] * len(header), *rows):
-            out.print(f"| {' | '.join(cells)} |")
+        out.print(markdown_table(Figures("Agreement", header, tuple(rows))))
     else:
         table = Table(*header)
         for cells in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -110,6 +111,18 @@ def sound(path: Path, line: CorpusLine) -> Annotation:
     if line.annotation is None:
         raise BadConfig(f"{path}, line {line.number}: {line.problem}", FORMAT_HINT)
     return line.annotation
+
+
+def check_ids(where: object, annotations: Sequence[Annotation]) -> None:
+    """Raises BadConfig naming ``where`` if there are no passages, or if two of them have the same id."""
+    if not annotations:
+        raise BadConfig(f"{where} holds no passages.", FORMAT_HINT)
+    repeated = [id_ for id_, count in Counter(annotation.id for annotation in annotations).items() if count > 1]
+    if repeated:
+        raise BadConfig(
+            f"{where}: the id {repeated[0]!r} is given to several passages (in all, {len(repeated)} ids are).",
+            "Give each passage its own id.",
+        )
 
 
 def corpus_bytes(path: Path) -> bytes:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
-from compersion_nlp.corpus.files import KINDS, Corpus
+from compersion_nlp.corpus.files import KINDS, Corpus, check_ids
 from compersion_nlp.errors import BadConfig, BadInput, MissingExtra, UnknownLabel
 from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.records import Annotation
@@ -123,10 +122,7 @@ def read_public(path: Path, data_dir: Path | None = None) -> Corpus:
         )
         for row in found
     )
-    repeated = [id_ for id_, count in Counter(annotation.id for annotation in annotations).items() if count > 1]
-    if repeated or not annotations:
-        what = f"gives the id {repeated[0]!r} to several rows" if repeated else "holds no rows"
-        raise BadConfig(f"{name} {what}.", "Every row needs an id of its own.")
+    check_ids(name, annotations)
     digest = hashlib.sha256(msgspec.json.encode(annotations)).hexdigest()
     return Corpus(name, annotations, source.known, digest)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from pathlib import Path
 
 from compersion_nlp.corpus.files import (
-    FORMAT_HINT,
     Corpus,
     Sources,
+    check_ids,
     corpus_bytes,
     corpus_name,
     read_lines,
@@ -35,14 +34,7 @@ def read_corpus(path: Path, data_dir: Path | None = None) -> Corpus:
     settings = read_settings(path.parent)
     sources, origin = find_sources(path.parent, data_dir) if settings.texts else (None, "")
     annotations = tuple(sound(path, line) for line in read_lines(data, settings.labels, sources))
-    if not annotations:
-        raise BadConfig(f"{path} holds no passages.", FORMAT_HINT)
-    repeated = [id_ for id_, count in Counter(annotation.id for annotation in annotations).items() if count > 1]
-    if repeated:
-        raise BadConfig(
-            f"{path}: the id {repeated[0]!r} is given to several passages (in all, {len(repeated)} ids are).",
-            "Give each passage its own id.",
-        )
+    check_ids(path, annotations)
     return Corpus(corpus_name(path), annotations, settings.labels, hashlib.sha256(data).hexdigest(), origin)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -41,37 +40,25 @@ class Measures(msgspec.Struct, frozen=True):
 
 def measure(annotations: Sequence[Annotation], style_auc: float | None = None) -> Measures:
     """Returns the figures of a file's passages."""
-    words = FamilyWords(annotations)
+    named_in = default_lexicon().named_in
+    marks = [(annotation.felt, named_in(annotation.text)) for annotation in annotations]
     return Measures(
         passages=len(annotations),
         groups=len({annotation.group for annotation in annotations}),
         long_passages=sum(word_count(annotation.text) in LONG_PASSAGE for annotation in annotations),
         nothing_felt=share(not annotation.felt for annotation in annotations),
-        implied=words.implied,
-        word_felt=words.felt,
+        implied=share(label not in named for felt, named in marks for label in felt),
+        word_felt=_word_felt(marks),
         recurring_runs=recurring_runs(annotations),
         openings=openings(annotations),
         style_auc=style_auc,
     )
 
 
-class FamilyWords:
-    """Which labels each passage calls by a word of their own family, set beside what is felt in it."""
-
-    def __init__(self, annotations: Sequence[Annotation]) -> None:
-        named_in = default_lexicon().named_in
-        self._pairs = [(annotation.felt, named_in(annotation.text)) for annotation in annotations]
-
-    @cached_property
-    def implied(self) -> float:
-        """The share of the felt marks without a word of their label's family."""
-        return share(label not in named for felt, named in self._pairs for label in felt)
-
-    @cached_property
-    def felt(self) -> dict[str, float]:
-        """Label to the share felt among the passages with a word of its family; labels with few are left out."""
-        with_word = {label: [label in felt for felt, named in self._pairs if label in named] for label in SCHEME.names}
-        return {label: share(found) for label, found in with_word.items() if len(found) >= FEWEST_WITH_WORD}
+def _word_felt(marks: Sequence[tuple[Collection[str], Collection[str]]]) -> dict[str, float]:
+    """Returns label to the share felt among passages (felt, named) that name it; labels named in few are left out."""
+    with_word = {label: [label in felt for felt, named in marks if label in named] for label in SCHEME.names}
+    return {label: share(found) for label, found in with_word.items() if len(found) >= FEWEST_WITH_WORD}
 
 
 def share(found: Iterable[bool]) -> float:

@@ -26,7 +26,7 @@ def recurring_runs(annotations: Sequence[Annotation]) -> Recurring:
     """Returns the share of passages that have a run of five words in common with a passage of another group."""
     holders: dict[tuple[str, ...], set[int]] = defaultdict(set)
     for place, annotation in enumerate(annotations):
-        for run in _runs(words(annotation.text), RUN):
+        for run in _runs(words(annotation.text)):
             holders[run].add(place)
     recurring = {
         run: places
@@ -58,5 +58,5 @@ def words(text: str) -> list[str]:
     return [word for word in stripped if word]
 
 
-def _runs(found: Sequence[str], length: int) -> Iterable[tuple[str, ...]]:
-    return {tuple(found[start : start + length]) for start in range(len(found) - length + 1)}
+def _runs(found: Sequence[str]) -> Iterable[tuple[str, ...]]:
+    return {tuple(found[start : start + RUN]) for start in range(len(found) - RUN + 1)}
