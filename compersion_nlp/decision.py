@@ -32,6 +32,9 @@ ENOUGH = 20
 # finite where the examples are perfectly separated. Both bounds are per standard deviation.
 _SLOPES = (0.01, 100.0)
 
+# A threshold that is raised to silence a passage is raised a little above it.
+_RAISE_MARGIN = 1e-6
+
 # Logits that differ by less than this, in standard deviation, are all the same: they tell no passages apart.
 _SAME = 1e-6
 
@@ -91,11 +94,15 @@ class CrossFitted(NamedTuple):
     decided: Decided
 
 
-def fit_decision(labels: Sequence[str], logits: Floats, gold: Floats) -> Decision:
+def fit_decision(
+    labels: Sequence[str], logits: Floats, gold: Floats, most_false_alarms: float | None = None
+) -> Decision:
     """Returns calibrations and thresholds fitted on development data.
 
     ``logits`` and ``gold`` have shape (n, L); gold is 1, 0 or nan (unknown, left out). A label with fewer than
     20 passages that carry it, or fewer than 20 that don't, takes the numbers of all labels pooled, and is provisional.
+    With ``most_false_alarms``, 0 to 1, all thresholds are raised by the same odds until at most that share of the
+    passages that carry nothing are given a label.
 
     >>> logits = np.repeat([[2.0], [1.0], [-1.0], [-2.0]], 20, axis=0)
     >>> decision = fit_decision(["joy"], logits, (logits > 0).astype(float))
@@ -111,11 +118,39 @@ def fit_decision(labels: Sequence[str], logits: Floats, gold: Floats) -> Decisio
     known = ~np.isnan(gold)
     pooled = _fit_label(logits[known], gold[known])
     columns = (_known_column(logits, gold, known, column) for column in range(len(labels)))
-    return Decision({label: _decide_label(*column, pooled) for label, column in zip(labels, columns, strict=True)})
+    decision = Decision({label: _decide_label(*column, pooled) for label, column in zip(labels, columns, strict=True)})
+    return decision if most_false_alarms is None else _raised(decision, logits, gold, most_false_alarms)
+
+
+def _raised(decision: Decision, logits: Floats, gold: Floats, most_false_alarms: float) -> Decision:
+    """Returns the decision with its thresholds raised as far as the passages that carry nothing ask for."""
+    empty = ~(np.nan_to_num(gold) > 0).any(axis=1)
+    if not empty.any():
+        return decision
+    slopes, intercepts, thresholds = decision._columns
+    cuts = _logit(thresholds)
+    # How far the surest label of each such passage is above its threshold: the raise that would just silence it.
+    above = (logits[empty].astype(np.float64) * slopes + intercepts - cuts).max(axis=1)
+    allowed = int(most_false_alarms * len(above))
+    loudest = np.sort(above)[::-1]
+    needed = float(loudest[allowed]) + _RAISE_MARGIN if allowed < len(above) else 0.0
+    raised = _sigmoid(cuts + max(needed, 0.0))
+    return Decision(
+        {
+            label: msgspec.structs.replace(numbers, threshold=float(threshold))
+            for (label, numbers), threshold in zip(decision.by_label.items(), raised, strict=True)
+        }
+    )
 
 
 def cross_fit(
-    labels: Sequence[str], logits: Floats, gold: Floats, groups: Sequence[str], folds: int = 5, seed: int = 0
+    labels: Sequence[str],
+    logits: Floats,
+    gold: Floats,
+    groups: Sequence[str],
+    folds: int = 5,
+    seed: int = 0,
+    most_false_alarms: float | None = None,
 ) -> CrossFitted:
     """Returns what an honest score is counted on: no row is judged by numbers that saw its group.
 
@@ -130,7 +165,7 @@ def cross_fit(
     fold_of = deal_folds(groups, folds, seed)
     for fold in range(folds):
         held_out = fold_of == fold
-        decision = fit_decision(labels, logits[~held_out], gold[~held_out])
+        decision = fit_decision(labels, logits[~held_out], gold[~held_out], most_false_alarms)
         probabilities[held_out] = decision.probabilities(logits[held_out])
         decided[held_out] = decision.decide(probabilities[held_out])
     return CrossFitted(probabilities, decided)
@@ -191,6 +226,12 @@ def _best_threshold(probabilities: Probabilities, gold: Decided) -> float:
     midpoints = (ordered[cuts] + ordered[cuts + 1]) / 2
     best = midpoints[np.isclose(f1, f1.max(), rtol=0, atol=1e-12)]
     return float(best[np.argmin(np.abs(best - 0.5))])
+
+
+def _logit(probabilities: Probabilities) -> Probabilities:
+    """Returns the log-odds of probabilities, kept finite at 0 and 1."""
+    kept = np.clip(probabilities, _SAME, 1 - _SAME)
+    return np.log(kept) - np.log1p(-kept)
 
 
 def _sigmoid(values: Probabilities) -> Probabilities:

@@ -23,6 +23,7 @@ Carries = npt.NDArray[np.bool_]
 # Each bound keeps a hostile text from costing more than a few hundred scorings.
 MOST_WINDOWS = 5  # windows of one passage that are looked into for one label, surest first
 MOST_PARTS = 32  # parts of one window that are left out in turn; more sentences are joined
+MOST_ADDED = 6  # rounds in which a part is added where a label does not fall
 
 # A sentence is evidence if leaving it out costs at least this share of what the costliest one costs.
 LEAST_SHARE = 0.5
@@ -57,11 +58,14 @@ def find_evidence(
 
     Looked at are the windows in which the label would be decided felt. A sentence carries a label
     if it would be decided felt on its own, or if the window would not be without it, and leaving it
-    out costs about as much as leaving out the costliest one does. There is always at least one.
+    out costs about as much as leaving out the costliest one does. There is always at least one; and where the label
+    would still be decided felt without all of them, the next costliest are added until it would not.
     """
     probes = [probe for index, passage in enumerate(passages) for probe in _probes(decision, index, passage)]
     found: list[dict[int, list[Span]]] = [{} for _ in passages]
-    for probe, carries in zip(probes, _weigh(scorer, decision, passages, probes), strict=True):
+    weighed = list(_weigh(scorer, decision, passages, probes))
+    _complete(scorer, decision, passages, probes, weighed)
+    for probe, (carries, _) in zip(probes, weighed, strict=True):
         for column in probe.columns:
             spans = [part for part, carried in zip(probe.parts, carries[:, column], strict=True) if carried]
             found[probe.passage].setdefault(column, []).extend(spans)
@@ -95,19 +99,55 @@ def _parts(passage: Windowed, window: Span) -> tuple[Span, ...]:
 
 def _weigh(
     scorer: Scorer, decision: Decision, passages: Sequence[Windowed], probes: Sequence[_Probe]
-) -> Iterator[Carries]:
-    """Yields for each probe which part carries which label; a window of one part needs no scoring."""
+) -> Iterator[tuple[Carries, Scores]]:
+    """Yields for each probe which part carries which label, and what leaving it out costs, both of shape (parts, L).
+
+    A window of one part needs no scoring.
+    """
     divided = [probe for probe in probes if len(probe.parts) > 1]
     alone = score_all(scorer, (part.of(passages[probe.passage].text) for probe in divided for part in probe.parts))
     without = score_all(scorer, (text for probe in divided for text in _left_over(passages[probe.passage], probe)))
     row = 0
     for probe in probes:
         if len(probe.parts) == 1:
-            yield np.ones((1, len(decision.labels)), np.bool_)
+            yield np.ones((1, len(decision.labels)), np.bool_), np.zeros((1, len(decision.labels)), np.float32)
             continue
         rows = slice(row, row + len(probe.parts))
         row = rows.stop
-        yield _carries(decision, passages[probe.passage].logits[probe.window], alone[rows], without[rows])
+        cost = passages[probe.passage].logits[probe.window] - without[rows]
+        yield _carries(decision, cost, alone[rows], without[rows]), cost
+
+
+def _complete(
+    scorer: Scorer,
+    decision: Decision,
+    passages: Sequence[Windowed],
+    probes: Sequence[_Probe],
+    weighed: Sequence[tuple[Carries, Scores]],
+) -> None:
+    """Adds parts, costliest first, to what carries a label in a window that would be decided felt without all that."""
+    open_cells = [(place, column) for place, probe in enumerate(probes) for column in probe.columns]
+    for _ in range(MOST_ADDED):
+        open_cells = [(place, column) for place, column in open_cells if not weighed[place][0][:, column].all()]
+        left = (
+            _without(passages[probes[place].passage], probes[place], weighed[place][0][:, c]) for place, c in open_cells
+        )
+        decided = decision.decide(decision.probabilities(score_all(scorer, left)))
+        open_cells = [cell for cell, row in zip(open_cells, decided, strict=True) if row[cell[1]]]
+        for place, column in open_cells:
+            carries, cost = weighed[place]
+            carries[np.where(carries[:, column], -np.inf, cost[:, column]).argmax(), column] = True
+
+
+def _without(passage: Windowed, probe: _Probe, carries: npt.NDArray[np.bool_]) -> str:
+    """Returns the window's text without the parts that carry a label."""
+    window = passage.windows[probe.window]
+    pieces, start = [], window.start
+    for part, carried in zip(probe.parts, carries, strict=True):
+        if carried:
+            pieces.append(passage.text[start : part.start])
+            start = part.end
+    return " ".join([*pieces, passage.text[start : window.end]])
 
 
 def _left_over(passage: Windowed, probe: _Probe) -> Iterator[str]:
@@ -117,9 +157,8 @@ def _left_over(passage: Windowed, probe: _Probe) -> Iterator[str]:
         yield text[window.start : part.start] + " " + text[part.end : window.end]
 
 
-def _carries(decision: Decision, logits: Scores, alone: Scores, without: Scores) -> Carries:
+def _carries(decision: Decision, cost: Scores, alone: Scores, without: Scores) -> Carries:
     """Returns which part carries which label, bool of shape (parts, L), from logits of the same shape."""
-    cost = logits - without
     decided_alone = decision.decide(decision.probabilities(alone))
     lost_without = ~decision.decide(decision.probabilities(without))
     costly = cost >= LEAST_SHARE * cost.max(axis=0)

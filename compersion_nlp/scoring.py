@@ -7,8 +7,10 @@ from itertools import islice
 
 import numpy as np
 
+from compersion_nlp.bundle.manifest import Aggregate
+from compersion_nlp.labels import SCHEME
 from compersion_nlp.records import Span
-from compersion_nlp.scorers.protocol import Scorer, Scores, checked_scores
+from compersion_nlp.scorers.protocol import Answers, Scorer, Scores, StanceScorer, checked_scores
 from compersion_nlp.text import windows
 
 SCORED_AT_ONCE = 1024  # texts a call to the scorer, so that memory does not grow with a long text
@@ -38,13 +40,52 @@ def score_windows(scorer: Scorer, texts: Sequence[str], window: int | None) -> l
     return list(zip(spans, np.split(logits, ends[:-1]), strict=True))
 
 
-def aggregate(scored: Sequence[Scored], n_labels: int) -> Scores:
-    """Returns one row of logits a text, float32 of shape (n, L): for each label its surest window."""
+def aggregate(scored: Sequence[Scored], n_labels: int, how: Aggregate = "max") -> Scores:
+    """Returns one row of logits a text, float32 of shape (n, L), from those of its windows.
+
+    ``max`` takes each label's surest window; ``logsumexp`` adds the odds of all windows; ``attention`` is their mean,
+    each window weighing as much as its odds.
+    """
     if not scored:
         return np.empty((0, n_labels), np.float32)
-    return np.stack([logits.max(axis=0) for _, logits in scored])
+    return np.stack([_one_row(logits, how) for _, logits in scored])
 
 
-def window_logits(scorer: Scorer, texts: Sequence[str], window: int | None) -> Scores:
+def _one_row(logits: Scores, how: Aggregate) -> Scores:
+    surest: Scores = logits.max(axis=0)
+    if how == "max" or len(logits) == 1:
+        return surest
+    odds = np.exp(logits - surest)
+    if how == "logsumexp":
+        return surest + np.log(odds.sum(axis=0))
+    weighed: Scores = (odds * logits).sum(axis=0) / odds.sum(axis=0)
+    return weighed
+
+
+def window_logits(scorer: Scorer, texts: Sequence[str], window: int | None, how: Aggregate = "max") -> Scores:
     """Returns the logits of whole texts, float32 of shape (n, L), aggregated over their windows."""
-    return aggregate(score_windows(scorer, texts, window), len(scorer.labels))
+    return aggregate(score_windows(scorer, texts, window), len(scorer.labels), how)
+
+
+def answer_all(scorer: StanceScorer, texts: Iterable[str]) -> Answers:
+    """Returns all answers for any number of texts, as ``score_all`` does their logits."""
+    remaining = iter(texts)
+    n_labels, n_stances = len(scorer.labels), len(SCHEME.stance_names)
+    parts = [Answers(*(np.empty((0, n_labels, *rest), np.float32) for rest in ((), (), (n_stances,))))]
+    while part := list(islice(remaining, SCORED_AT_ONCE)):
+        parts.append(scorer.answer(part))
+    return Answers(*(np.concatenate(found) for found in zip(*parts, strict=True)))
+
+
+def answer_windows(scorer: StanceScorer, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Answers]:
+    """Returns the answers for the windows of each text."""
+    answers = answer_all(scorer, (span.of(text) for text, found in zip(texts, spans, strict=True) for span in found))
+    ends = np.cumsum([len(found) for found in spans])[:-1]
+    return [Answers(*rows) for rows in zip(*(np.split(part, ends) for part in answers), strict=True)]
+
+
+def join_answers(answers: Answers) -> tuple[Scores, Scores]:
+    """Returns what a text's windows say of mentions: the surest logits (L,), and those windows' stances (L, S)."""
+    surest = answers.mentioned.argmax(axis=0)
+    columns = np.arange(answers.mentioned.shape[1])
+    return answers.mentioned[surest, columns], answers.stances[surest, columns]

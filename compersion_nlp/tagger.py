@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,9 @@ import numpy.typing as npt
 from compersion_nlp.bundle import Bundle, load_bundle
 from compersion_nlp.errors import BadConfig, BadInput
 from compersion_nlp.evidence import Windowed, find_evidence
-from compersion_nlp.labels import FELT, SCHEME
+from compersion_nlp.learned import learn_mentions
 from compersion_nlp.lexicon import Lexicon, default_lexicon
+from compersion_nlp.mentions import Learned, join_mentions
 from compersion_nlp.records import Finding, Mention, Passage, Reading, Span
 from compersion_nlp.scorers.protocol import Scorer
 from compersion_nlp.scorers.rules import RulesScorer
@@ -68,28 +70,27 @@ class Tagger:
 
     def probabilities(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Returns calibrated probabilities of shape (n, L), columns in the order of ``labels``."""
-        return self._decision.probabilities(window_logits(self.bundle.scorer, texts, self.bundle.manifest.window))
+        manifest = self.bundle.manifest
+        return self._decision.probabilities(
+            window_logits(self.bundle.scorer, texts, manifest.window, manifest.aggregate)
+        )
 
     def decide(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Returns which labels are felt, bool of shape (n, L), by each label's own threshold."""
         return self._decision.decide(probabilities)
 
     def _read(self, texts: Sequence[str], explain: bool) -> list[Reading]:
-        scored = score_windows(self.bundle.scorer, texts, self.bundle.manifest.window)
-        probabilities = self._decision.probabilities(aggregate(scored, len(self.labels)))
+        manifest = self.bundle.manifest
+        scored = score_windows(self.bundle.scorer, texts, manifest.window)
+        probabilities = self._decision.probabilities(aggregate(scored, len(self.labels), manifest.aggregate))
         felt = self.decide(probabilities)
-        if explain:
-            mentions, evidence = self._explain(texts, scored, felt)
-        else:
-            mentions, evidence = [()] * len(texts), [{}] * len(texts)
+        explained = self._explain(texts, scored, felt) if explain else [_Explained((), None, {})] * len(texts)
         return [
             Reading(text, self._findings(*row), self.model, explained=explain)
-            for text, *row in zip(texts, probabilities, felt, mentions, evidence, strict=True)
+            for text, *row in zip(texts, probabilities, felt, explained, strict=True)
         ]
 
-    def _explain(
-        self, texts: Sequence[str], scored: Sequence[Scored], felt: npt.NDArray[np.bool_]
-    ) -> tuple[list[tuple[Mention, ...]], list[dict[int, tuple[Span, ...]]]]:
+    def _explain(self, texts: Sequence[str], scored: Sequence[Scored], felt: npt.NDArray[np.bool_]) -> list[_Explained]:
         mentions, windowed = [], []
         lexicon, cues = _words_of(self.bundle.scorer)  # compiled before the block, or they would not outlive it
         with bounded_memory():
@@ -97,29 +98,37 @@ class Tagger:
                 doc = parse(text)
                 mentions.append(find_mentions(doc, lexicon, cues))
                 windowed.append(Windowed(text, spans, logits, sentences(doc), np.flatnonzero(row).tolist()))
-        return mentions, find_evidence(self.bundle.scorer, self._decision, windowed)
+        learned = learn_mentions(self.bundle, windowed)
+        evidence = find_evidence(self.bundle.scorer, self._decision, windowed)
+        return [_Explained(*row) for row in zip(mentions, learned, evidence, strict=True)]
 
     def _findings(
-        self,
-        probabilities: npt.NDArray[np.float64],
-        felt: npt.NDArray[np.bool_],
-        mentions: Sequence[Mention],
-        evidence: dict[int, tuple[Span, ...]],
+        self, probabilities: npt.NDArray[np.float64], felt: npt.NDArray[np.bool_], explained: _Explained
     ) -> tuple[Finding, ...]:
         findings = []
         for column, label in enumerate(self.labels):
-            own = tuple(mention for mention in mentions if mention.label == label)
+            own = [mention for mention in explained.mentions if mention.label == label]
+            learned = explained.learned[column] if explained.learned is not None else None
+            stance, mentions = join_mentions(own, label, bool(felt[column]), learned)
             findings.append(
                 Finding(
                     label=label,
                     probability=round(float(probabilities[column]), PROBABILITY_DIGITS),
-                    stance=FELT if felt[column] else _stance_of(own),
-                    evidence=evidence.get(column, ()),
-                    mentions=own,
+                    stance=stance,
+                    evidence=explained.evidence.get(column, ()),
+                    mentions=mentions,
                     provisional=self.bundle.manifest.decision[label].provisional,
                 )
             )
         return tuple(findings)
+
+
+class _Explained(NamedTuple):
+    """What explains one reading: mentions by the rules, by the scorer where it knows them, and evidence by column."""
+
+    mentions: Sequence[Mention]
+    learned: Sequence[Learned] | None
+    evidence: dict[int, tuple[Span, ...]]
 
 
 def _words_of(scorer: Scorer) -> tuple[Lexicon, Cues]:
@@ -133,9 +142,3 @@ def _text_of(item: str | Passage) -> str:
     if not isinstance(text, str):
         raise BadInput(f"A passage is {type(text).__name__}.", "Give a string, or a Passage with one.")
     return text
-
-
-def _stance_of(mentions: Sequence[Mention]) -> str | None:
-    """Returns the strongest stance but ``felt``: whether a label is felt is the scorer's to say."""
-    others = [mention.stance for mention in mentions if mention.stance != FELT]
-    return SCHEME.strongest(others) if others else None

@@ -5,7 +5,19 @@ import sys
 
 import pytest
 
-HEAVY = ("spacy", "sklearn", "scipy", "pandas", "pyarrow", "torch", "skops", "joblib")
+HEAVY = (
+    "spacy",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "tokenizers",
+    "skops",
+    "joblib",
+)
 SCRIPT = """
 import sys
 {code}

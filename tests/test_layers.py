@@ -17,7 +17,7 @@ LAYERS = (
     ("registry", "scorers.protocol", "corpus", "decision", "bundle", "sources", "sinks"),
     ("phrases", "lexicon", "stance", "corpus_checks"),
     ("scorers",),
-    ("scoring", "evidence", "tagger"),
+    ("scoring", "evidence", "mentions", "learned", "tagger"),
     ("evaluate",),
     ("training", "engines", "batch"),
     ("cli",),

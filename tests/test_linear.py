@@ -9,7 +9,9 @@ from scipy.sparse import hstack
 from compersion_nlp.errors import BadBundle, BadConfig
 from compersion_nlp.scorers.linear import FEATURES, WEIGHTS, load
 from compersion_nlp.scorers.protocol import PROBES, check_scorer
+from compersion_nlp.training.data import Part
 from compersion_nlp.training.linear import Options, fit, fit_tfidf
+from compersion_nlp.training.setting import Setting
 
 LABELS = ("compersion", "jealousy", "joy")
 TEXTS = [
@@ -27,7 +29,7 @@ GOLD = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1
 
 @pytest.fixture(scope="module")
 def scorer():
-    return fit(Options(min_df=1), TEXTS, GOLD, LABELS, seed=1)
+    return fit(Options(min_df=1), Part.of(TEXTS, GOLD), LABELS, Setting(seed=1))
 
 
 @pytest.fixture
@@ -58,7 +60,9 @@ def test_saving_again_gives_the_same_bytes(saved, tmp_path_factory):
 
 
 def test_fitting_again_gives_the_same_scorer(scorer):
-    assert np.array_equal(fit(Options(min_df=1), TEXTS, GOLD, LABELS, seed=1).score(TEXTS), scorer.score(TEXTS))
+    assert np.array_equal(
+        fit(Options(min_df=1), Part.of(TEXTS, GOLD), LABELS, Setting(seed=1)).score(TEXTS), scorer.score(TEXTS)
+    )
 
 
 def test_a_texts_row_is_the_same_whatever_stands_beside_it(scorer):
@@ -77,33 +81,33 @@ def test_a_label_without_examples_gets_a_constant_low_logit():
     gold = GOLD.copy()
     gold[:, 2] = 0
     gold[0, 1] = np.nan
-    scores = fit(Options(min_df=1), TEXTS, gold, LABELS, seed=0).score(["fun", "a bus"])
+    scores = fit(Options(min_df=1), Part.of(TEXTS, gold), LABELS, Setting()).score(["fun", "a bus"])
     assert scores[0, 2] == scores[1, 2] < -4
 
 
 def test_a_label_that_is_never_known_gets_the_prior():
     gold = GOLD.copy()
     gold[:, 2] = np.nan
-    scores = fit(Options(min_df=1), TEXTS, gold, LABELS, seed=0).score(["fun"])
+    scores = fit(Options(min_df=1), Part.of(TEXTS, gold), LABELS, Setting()).score(["fun"])
     assert scores[0, 2] == pytest.approx(np.log(0.01 / 0.99), abs=1e-4)
 
 
 def test_unknown_gold_is_left_out_of_its_own_label_only(scorer):
     gold = GOLD.copy()
     gold[6:, 0] = np.nan
-    scores = fit(Options(min_df=1), TEXTS, gold, LABELS, seed=1).score(TEXTS)
+    scores = fit(Options(min_df=1), Part.of(TEXTS, gold), LABELS, Setting(seed=1)).score(TEXTS)
     assert np.array_equal(scores[:, 1:], scorer.score(TEXTS)[:, 1:])
     assert not np.array_equal(scores[:, 0], scorer.score(TEXTS)[:, 0])
 
 
 def test_texts_without_any_features_are_refused():
     with pytest.raises(BadConfig, match="No n-gram stands in 2 of the 2 passages"):
-        fit(Options(), ["", " "], np.array([[1], [0]], np.float32), ("joy",), seed=0)
+        fit(Options(), Part.of(["", " "], np.array([[1], [0]], np.float32)), ("joy",), Setting())
 
 
 def test_columns_that_tell_nothing_apart_still_make_a_scorer():
     gold = np.array([[1], [1], [0], [0]], np.float32)
-    scorer = fit(Options(), ["same words"] * 4, gold, ("joy",), seed=0)
+    scorer = fit(Options(), Part.of(["same words"] * 4, gold), ("joy",), Setting())
     assert scorer.score(["same words"])[0, 0] == pytest.approx(0, abs=1e-3)
 
 
@@ -111,7 +115,7 @@ def test_the_ratios_can_be_left_out():
     from sklearn.linear_model import LogisticRegression
 
     options = Options(min_df=1, ratio_power=0, balanced=False)
-    scorer = fit(options, TEXTS, GOLD, LABELS, seed=1)
+    scorer = fit(options, Part.of(TEXTS, GOLD), LABELS, Setting(seed=1))
     rows = hstack(scorer.tfidf.blocks(TEXTS), format="csr")
     plain = LogisticRegression(C=options.C, solver="liblinear").fit(rows, GOLD[:, 1])
     assert scorer.score(TEXTS)[:, 1] == pytest.approx(plain.decision_function(rows), abs=1e-3)
@@ -125,7 +129,7 @@ def test_the_most_frequent_n_grams_are_kept():
 
 @pytest.fixture(scope="module")
 def with_rules():
-    return fit(Options(min_df=1, rule_weight=0.5), TEXTS, GOLD, LABELS, seed=1)
+    return fit(Options(min_df=1, rule_weight=0.5), Part.of(TEXTS, GOLD), LABELS, Setting(seed=1))
 
 
 def test_with_rules_it_tells_whose_feeling_a_word_is(with_rules):
@@ -150,7 +154,7 @@ def test_the_weight_of_the_rules_does_not_change_what_they_find(with_rules):
 
 def test_gold_of_another_shape_is_refused():
     with pytest.raises(BadConfig, match=r"gold of shape \(8, 3\) for 7 texts and 3 labels"):
-        fit(Options(), TEXTS[:-1], GOLD, LABELS, seed=0)
+        fit(Options(), Part.of(TEXTS[:-1], GOLD), LABELS, Setting())
 
 
 @settings(max_examples=30, deadline=None)

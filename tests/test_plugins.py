@@ -13,6 +13,8 @@ from compersion_nlp.decision import Decision
 from compersion_nlp.errors import BadBundle, BadConfig
 from compersion_nlp.registry import FITTERS, SCORERS
 from compersion_nlp.scorers.protocol import check_scorer
+from compersion_nlp.training.data import Part
+from compersion_nlp.training.setting import Setting
 
 EXAMPLE = Path(__file__).parent / "plugin_example"
 PAGE = Path(__file__).parent.parent / "docs" / "plugins.md"
@@ -77,7 +79,8 @@ def test_plugins_are_listed_without_being_imported(plugin):
 def bundle(plugin, tmp_path):
     fitter = FITTERS.get("keywords")
     gold = np.array([[1, 0], [0, 1], [np.nan, 0]], dtype=np.float32)
-    scorer = fitter.fit(fitter.Options(most=3), ["fun, fun!", "her weekends", "rain"], gold, LABELS, seed=0)
+    part = Part.of(["fun, fun!", "her weekends", "rain"], gold)
+    scorer = fitter.fit(fitter.Options(most=3), part, LABELS, Setting())
     check_scorer(scorer)
     decision = Decision.identity(LABELS).by_label
     manifest = Manifest(name="mine", version="1", scorer="keywords", labels=LABELS, decision=decision)

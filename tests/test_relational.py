@@ -47,10 +47,11 @@ def test_dev_and_test_were_marked_twice_and_agreement_is_what_the_card_says():
 
 
 def test_feelings_of_public_comments_are_sound_and_come_without_text():
-    path = CORPORA / "goemotions_feelings" / "annotations.jsonl"
-    report = check_corpus([path])
+    paths = [CORPORA / "goemotions_feelings" / f"{split}.jsonl" for split in ("train", "dev", "test")]
+    report = check_corpus(paths)
     assert report.problems == ()
-    assert report.passages["goemotions_feelings/annotations"] >= 4000
-    lines = list(read_lines(corpus_bytes(path), SCHEME.names, without_text))
-    assert all(line.annotation is not None for line in lines)
-    assert b'"text"' not in corpus_bytes(path)
+    assert sum(report.passages.values()) == 4100
+    for path in paths:
+        lines = list(read_lines(corpus_bytes(path), SCHEME.names, without_text))
+        assert all(line.annotation is not None for line in lines)
+        assert b'"text"' not in corpus_bytes(path)

@@ -9,14 +9,16 @@ from compersion_nlp.registry import FITTERS, SCORERS
 from compersion_nlp.scorers.protocol import SavableScorer, check_scorer
 from compersion_nlp.scorers.rules import NOTHING, load
 from compersion_nlp.training import rules
+from compersion_nlp.training.data import Part
+from compersion_nlp.training.setting import Setting
 
 LABELS = ("joy", "jealousy")
-GOLD = np.zeros((0, len(LABELS)), np.float32)
+NOTHING_TO_LEARN = Part.of([], np.zeros((0, len(LABELS)), np.float32))
 
 
 @pytest.fixture(scope="module")
 def scorer():
-    return rules.fit(rules.Options(), [], GOLD, LABELS, 0)
+    return rules.fit(rules.Options(), NOTHING_TO_LEARN, LABELS, Setting())
 
 
 def test_the_scorer_keeps_the_contract(scorer):
@@ -92,11 +94,11 @@ def test_a_recipe_can_name_its_own_files(tmp_path):
     own = tmp_path / "mine.toml"
     own.write_text('format = 1\n[labels.joy.named]\nstrong = ["yeehaw"]\n', "utf-8")
     options = rules.Options(lexicon=own)
-    assert rules.fit(options, [], GOLD[:, :1], ("joy",), 0).score(["yeehaw"])[0, 0] > 0
+    assert rules.fit(options, NOTHING_TO_LEARN, ("joy",), Setting()).score(["yeehaw"])[0, 0] > 0
     with pytest.raises(BadConfig, match="has no entry for jealousy"):
-        rules.fit(options, [], GOLD, LABELS, 0)
+        rules.fit(options, NOTHING_TO_LEARN, LABELS, Setting())
     with pytest.raises(BadConfig, match="cannot be read"):
-        rules.fit(rules.Options(cues=tmp_path / "absent.toml"), [], GOLD, LABELS, 0)
+        rules.fit(rules.Options(cues=tmp_path / "absent.toml"), NOTHING_TO_LEARN, LABELS, Setting())
 
 
 def test_scorer_and_fitter_are_registered():
@@ -105,7 +107,9 @@ def test_scorer_and_fitter_are_registered():
 
 
 def test_all_labels_of_the_scheme_can_be_scored():
-    scores = rules.fit(rules.Options(), [], GOLD, SCHEME.names, 0).score(["I am so proud and so lonely."])
+    scores = rules.fit(rules.Options(), NOTHING_TO_LEARN, SCHEME.names, Setting()).score(
+        ["I am so proud and so lonely."]
+    )
     felt = {label for label, score in zip(SCHEME.names, scores[0], strict=True) if score > 0}
     assert felt == {"pride", "loneliness"}
 

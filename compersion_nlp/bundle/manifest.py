@@ -37,6 +37,7 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}\Z"
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
+Aggregate = Literal["max", "logsumexp", "attention"]
 
 
 class FileDigest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,15 +52,17 @@ class CorpusUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     sha256: Sha256
     passages: Count
-    use: Literal["train", "dev"]
+    use: Literal["train", "dev", "auxiliary"]
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything about a bundle but its weights.
 
     ``scorer`` is a name of the registry. ``window`` is how many characters the scorer reads at once (None: a text of
-    any length), and ``aggregate`` how the logits of a text's windows become one. ``recipe`` is the recipe as it was
-    resolved, ``libraries`` package to version, ``scores`` the evaluation. ``files`` holds every file but the manifest.
+    any length), and ``aggregate`` how the logits of a text's windows become one. ``mentioned`` is how it is decided
+    that a label is mentioned, for a scorer that answers that too. ``recipe`` is the recipe as it was resolved,
+    ``libraries`` package to version, ``scores`` the evaluation on development data and ``reports`` those on other
+    corpora. ``files`` holds every file but the manifest.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=NAME)]
@@ -70,12 +73,14 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     licence: str = ""
     window: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    aggregate: Literal["max"] = "max"
+    aggregate: Aggregate = "max"
+    mentioned: dict[str, LabelDecision] = {}
     seed: int | None = None
     recipe: dict[str, Any] | None = None
     corpora: dict[str, CorpusUse] = {}
     libraries: dict[str, str] = {}
     scores: dict[str, Any] | None = None
+    reports: tuple[dict[str, Any], ...] = ()
     files: dict[str, FileDigest] = {}
     scheme: int = SCHEME.version
     format: int = FORMAT
@@ -154,14 +159,15 @@ def _check_labels(manifest: Manifest, where: Path) -> None:
 
 
 def _check_decision(manifest: Manifest, where: Path) -> None:
-    if odd := set(manifest.decision) ^ set(manifest.labels):
-        raise _bad(where, "decision", f"does not cover exactly the labels; the difference: {', '.join(sorted(odd))}")
-    for label, numbers in manifest.decision.items():
-        for key in ("slope", "intercept", "threshold"):
-            if not math.isfinite(value := getattr(numbers, key)):
-                raise _bad(where, f"decision.{label}.{key}", f"is {value}; it must be finite")
-        if not 0 <= numbers.threshold <= 1:
-            raise _bad(where, f"decision.{label}.threshold", f"is {numbers.threshold}; allowed is 0 to 1")
+    for name, decision in (("decision", manifest.decision), ("mentioned", manifest.mentioned)):
+        if odd := set(decision) ^ set(manifest.labels if decision or name == "decision" else ()):
+            raise _bad(where, name, f"does not cover exactly the labels; the difference: {', '.join(sorted(odd))}")
+        for label, numbers in decision.items():
+            for key in ("slope", "intercept", "threshold"):
+                if not math.isfinite(value := getattr(numbers, key)):
+                    raise _bad(where, f"{name}.{label}.{key}", f"is {value}; it must be finite")
+            if not 0 <= numbers.threshold <= 1:
+                raise _bad(where, f"{name}.{label}.threshold", f"is {numbers.threshold}; allowed is 0 to 1")
 
 
 def _bad(where: Path, key: str, what: str) -> BadBundle:

@@ -17,17 +17,23 @@ def train(
         typer.Option("--output", "-o", help="Folder of the bundle. [default: the folder of a recipe.toml]"),
     ] = None,
     data_dir: Annotated[Path | None, DataDirOption] = None,
+    keep_scorer: Annotated[
+        bool,
+        typer.Option(
+            "--keep-scorer", help="Keep the bundle's scorer; fit calibration and thresholds, and measure, anew."
+        ),
+    ] = False,
     json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Train a bundle from a recipe: fit, calibrate, score on passages it did not see, and write it.
 
-    The same recipe and corpora give the same bundle, byte for byte.
+    The same recipe and corpora give the same bundle, byte for byte (an encoder's on the same processor).
 
     Example: compersion train models/linear/recipe.toml -o my-linear
     """
     from compersion_nlp.training.train import train as run
 
-    manifest = run(recipe, output, lambda step: err.print(safe(step)), data_dir)
+    manifest = run(recipe, output, lambda step: err.print(safe(step)), data_dir, keep_scorer)
     if json:
         print_json(manifest)
         return

@@ -18,8 +18,10 @@ from compersion_nlp.corpus.parts import gold as gold
 from compersion_nlp.corpus.parts import length_band as length_band
 from compersion_nlp.corpus.parts import split_by_group as split_by_group
 from compersion_nlp.corpus.parts import word_count as word_count
+from compersion_nlp.corpus.public import NativeSet as NativeSet
 from compersion_nlp.corpus.public import is_public as is_public
 from compersion_nlp.corpus.public import public_file as public_file
+from compersion_nlp.corpus.public import read_native as read_native
 from compersion_nlp.corpus.public import read_source as read_source
 from compersion_nlp.corpus.reading import find_sources as find_sources
 from compersion_nlp.corpus.reading import list_corpora as list_corpora

@@ -106,10 +106,7 @@ def read_public(path: Path, data_dir: Path | None = None) -> Corpus:
     Raises BadConfig if there is no such split or a row is off, BadInput if the set cannot be had, and MissingExtra
     without ``datasets``.
     """
-    source = read_source(path.parent)
-    if path.name not in source.splits:
-        raise BadConfig(f"{source.title} has no split {path.name!r}.", f"It has: {', '.join(source.splits)}.")
-    found = _from_hub(source, path.name) if data_dir is None else _from_folder(public_file(path, data_dir))
+    source, found = _read_rows(path, data_dir)
     name = f"{path.parent.resolve().name}/{path.name}"
     annotations = tuple(
         Annotation(
@@ -125,6 +122,43 @@ def read_public(path: Path, data_dir: Path | None = None) -> Corpus:
     check_ids(name, annotations)
     digest = hashlib.sha256(msgspec.json.encode(annotations)).hexdigest()
     return Corpus(name, annotations, source.known, digest)
+
+
+class NativeSet(msgspec.Struct, frozen=True):
+    """A split of a public set with the set's own labels: ``marks`` lists, for each text, those that it carries.
+
+    ``labels`` are all that occur in the split, sorted.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    marks: tuple[frozenset[str], ...]
+    sha256: str
+
+
+def read_native(path: Path, data_dir: Path | None = None) -> NativeSet:
+    """Returns a split of a public set as it is labelled there, from the same places as ``read_public``.
+
+    Raises BadConfig if ``path`` is no split of a public set, and what ``read_public`` raises.
+    """
+    if not is_public(path):
+        raise BadConfig(f"{path} is no split of a public set.", "Name one, such as corpora/goemotions/train.")
+    _, found = _read_rows(path, data_dir)
+    return NativeSet(
+        f"{path.parent.resolve().name}/{path.name}",
+        tuple(row.text or "" for row in found),
+        tuple(sorted({label for row in found for label in row.labels or ()})),
+        tuple(frozenset(row.labels or ()) for row in found),
+        hashlib.sha256(msgspec.json.encode(found)).hexdigest(),
+    )
+
+
+def _read_rows(path: Path, data_dir: Path | None) -> tuple[Source, list[_Row]]:
+    source = read_source(path.parent)
+    if path.name not in source.splits:
+        raise BadConfig(f"{source.title} has no split {path.name!r}.", f"It has: {', '.join(source.splits)}.")
+    return source, _from_hub(source, path.name) if data_dir is None else _from_folder(public_file(path, data_dir))
 
 
 def _from_hub(source: Source, split: str) -> list[_Row]:

@@ -1,4 +1,4 @@
-"""Evaluations and comparisons as tables of text, as Markdown and as JSON."""
+"""Evaluations, comparisons and behavioural tests as tables of text, as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -7,53 +7,66 @@ from math import isnan
 
 import msgspec
 
+from compersion_nlp.evaluate.behaviour.render import behaviour_notes, behaviour_tables
+from compersion_nlp.evaluate.behaviour.result import Behaviour
 from compersion_nlp.evaluate.comparison import Comparison, Difference
 from compersion_nlp.evaluate.evaluation import Evaluation, Row
-from compersion_nlp.evaluate.resampling import Interval
+from compersion_nlp.evaluate.explanations import Explanations
+from compersion_nlp.evaluate.explanations_render import explanation_notes, explanation_tables
 from compersion_nlp.evaluate.slices import SliceRow
+from compersion_nlp.evaluate.table import UNDEFINED, Table, show_figure, show_interval
+from compersion_nlp.evaluate.table import markdown_table as markdown_table
 
-UNDEFINED = "–"
+Result = Evaluation | Comparison | Behaviour | Explanations
+
 PROVISIONAL = " *"
 
 
-class Table(msgspec.Struct, frozen=True):
-    """A titled table of text; the first ``names`` columns are names, the others figures."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    names: int = 1
-
-
-def tables(result: Evaluation | Comparison) -> tuple[Table, ...]:
+def tables(result: Result) -> tuple[Table, ...]:
     """Returns the tables of a result, ready to be drawn; a figure that is not defined is a dash."""
-    if isinstance(result, Comparison):
-        return _comparison_tables(result)
+    match result:
+        case Comparison():
+            return _comparison_tables(result)
+        case Behaviour():
+            return behaviour_tables(result)
+        case Explanations():
+            return explanation_tables(result)
     return (_label_table(result), _slice_table(result), _stance_table(result))
 
 
-def notes(result: Evaluation | Comparison) -> tuple[str, ...]:
+def notes(result: Result) -> tuple[str, ...]:
     """Returns what a reader of the tables has to know, a sentence each; warnings come first."""
-    return tuple(_comparison_notes(result) if isinstance(result, Comparison) else _evaluation_notes(result))
+    match result:
+        case Comparison():
+            return tuple(_comparison_notes(result))
+        case Behaviour():
+            return tuple(behaviour_notes(result))
+        case Explanations():
+            return tuple(explanation_notes(result))
+    return tuple(_evaluation_notes(result))
 
 
-def to_markdown(result: Evaluation | Comparison) -> str:
+def to_markdown(result: Result) -> str:
     """Returns the result as a Markdown page."""
-    judged = f"{result.a} against {result.b}" if isinstance(result, Comparison) else result.model
-    parts = [f"# {judged} on {result.corpus}", "\n".join(f"- {note}" for note in notes(result))]
+    parts = [f"# {_title(result)}", "\n".join(f"- {note}" for note in notes(result))]
     parts.extend(f"## {table.title}\n\n{markdown_table(table)}" for table in tables(result))
     return "\n\n".join(parts) + "\n"
 
 
-def to_json(result: Evaluation | Comparison) -> bytes:
+def _title(result: Result) -> str:
+    match result:
+        case Comparison():
+            return f"{result.a} against {result.b} on {result.corpus}"
+        case Behaviour():
+            return f"{result.model} on {result.folder}"
+        case Explanations():
+            return f"Explanations of {result.model} on {result.corpus}"
+    return f"{result.model} on {result.corpus}"
+
+
+def to_json(result: Result) -> bytes:
     """Returns the result as indented JSON; a figure that is not defined is null."""
     return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
-
-
-def markdown_table(table: Table) -> str:
-    """Returns one table in Markdown, figures to the right."""
-    rule = ["---"] * table.names + ["---:"] * (len(table.header) - table.names)
-    return "\n".join(f"| {' | '.join(row)} |" for row in (table.header, rule, *table.rows))
 
 
 def _label_table(result: Evaluation) -> Table:
@@ -67,14 +80,14 @@ def _label_cells(row: Row) -> tuple[str, ...]:
         row.name + PROVISIONAL * row.provisional,
         str(row.support),
         str(row.decided),
-        _figure(row.precision),
-        _figure(row.recall),
-        _figure(row.f1),
-        _interval(row.f1_interval),
-        _figure(row.average_precision),
-        _interval(row.average_precision_interval),
-        _figure(row.brier, 3),
-        _figure(row.calibration_error, 3),
+        show_figure(row.precision),
+        show_figure(row.recall),
+        show_figure(row.f1),
+        show_interval(row.f1_interval),
+        show_figure(row.average_precision),
+        show_interval(row.average_precision_interval),
+        show_figure(row.brier, 3),
+        show_figure(row.calibration_error, 3),
     )
 
 
@@ -89,17 +102,17 @@ def _slice_cells(row: SliceRow) -> tuple[str, ...]:
         row.name,
         str(row.passages),
         str(row.support),
-        _figure(row.precision),
-        _figure(row.recall),
-        _figure(row.micro_f1),
-        _interval(row.micro_f1_interval),
-        _figure(row.macro_f1),
-        _figure(row.false_alarm),
+        show_figure(row.precision),
+        show_figure(row.recall),
+        show_figure(row.micro_f1),
+        show_interval(row.micro_f1_interval),
+        show_figure(row.macro_f1),
+        show_figure(row.false_alarm),
     )
 
 
 def _stance_table(result: Evaluation) -> Table:
-    rows = tuple((row.stance, str(row.mentions), _figure(row.read_as_felt)) for row in result.stances)
+    rows = tuple((row.stance, str(row.mentions), show_figure(row.read_as_felt)) for row in result.stances)
     return Table("Stances", ("stance", "mentions", "read as felt"), rows)
 
 
@@ -135,10 +148,9 @@ def _comparison_tables(result: Comparison) -> tuple[Table, ...]:
 
 
 def _difference_cells(row: Difference) -> tuple[str, ...]:
-    difference = UNDEFINED if isnan(row.difference) else f"{row.difference:+.2f}"
     bounds = UNDEFINED if row.interval is None else f"{row.interval.low:+.2f} to {row.interval.high:+.2f}"
     better = UNDEFINED if isnan(row.a_better) else f"{row.a_better:.1%}"
-    return (row.name, _figure(row.a), _figure(row.b), difference, bounds, better)
+    return (row.name, show_figure(row.a), show_figure(row.b), show_figure(row.difference, sign=True), bounds, better)
 
 
 def _comparison_notes(result: Comparison) -> Iterator[str]:
@@ -148,11 +160,3 @@ def _comparison_notes(result: Comparison) -> Iterator[str]:
     )
     if result.left_out:
         yield f"Not known to both models and the corpus, and left out: {', '.join(result.left_out)}."
-
-
-def _figure(value: float, digits: int = 2) -> str:
-    return UNDEFINED if isnan(value) else f"{value:.{digits}f}"
-
-
-def _interval(bounds: Interval | None) -> str:
-    return UNDEFINED if bounds is None else f"{bounds.low:.2f}–{bounds.high:.2f}"

@@ -22,7 +22,7 @@ _AT_ONCE = 4_000_000  # weights held in memory at a time, so that large corpora 
 
 
 class Interval(msgspec.Struct, frozen=True, array_like=True):
-    """The bounds of a 95 % percentile interval."""
+    """The bounds of a 95 % interval."""
 
     low: float
     high: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,42 @@ class Scorer(Protocol):
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Returns logits, float32 of shape (n, L)."""
+
+
+class Answers(NamedTuple):
+    """What a scorer that also knows stances answers for ``n`` texts.
+
+    ``felt`` and ``mentioned`` are logits of shape (n, L): whether the writer feels the label, and whether the text
+    names or describes it in any stance. ``stances`` are logits of shape (n, L, S), in the scheme's order of stances:
+    if it is mentioned, then how.
+    """
+
+    felt: Scores
+    mentioned: Scores
+    stances: Scores
+
+
+@runtime_checkable
+class StanceScorer(Scorer, Protocol):
+    """A scorer that also knows what is only mentioned, in which stance, and which part of a text speaks for it."""
+
+    def answer(self, texts: Sequence[str]) -> Answers:
+        """Returns what ``score`` returns, and the same for mentions and their stances."""
+
+    def trace(self, texts: Sequence[str]) -> list[Trace]:
+        """Returns, for each text, what each of its word pieces adds to the logits, read in context."""
+
+
+class Trace(NamedTuple):
+    """What the ``t`` word pieces of one text add to its logits.
+
+    ``offsets``, of shape (t, 2), says where in the text each piece stands, as half-open ranges of code points. ``felt``
+    and ``mentioned`` have shape (t, L): the sum over the pieces, and a constant a label, is the logit.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    felt: Scores
+    mentioned: Scores
 
 
 @runtime_checkable

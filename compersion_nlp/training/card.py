@@ -1,26 +1,68 @@
-"""The page that goes with a bundle: what it reads, what it was made from, and how well it does."""
+"""The page that goes with a bundle: what it is for, what it was made from, and how well it does.
+
+In the manner of Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from compersion_nlp.bundle import Manifest
-from compersion_nlp.evaluate import Evaluation, notes, tables
-from compersion_nlp.evaluate.render import markdown_table
+from compersion_nlp.evaluate import Behaviour, Evaluation, Explanations, markdown_table, notes, tables
+from compersion_nlp.training.report import Report
 
 CARD = "card.md"
 
+INTENDED = """\
+Reads which of the scheme's feelings the writer of an English journal entry, forum post or comment feels, and shows the
+sentences that made it say so. Meant for people who look through text and decide for themselves: moderators who sort a
+year of posts, researchers who describe a corpus, people who look back over their own journal, programmers who build for
+them."""
 
-def write_card(manifest: Manifest, evaluation: Evaluation, how: str) -> str:
-    """Returns the card of a bundle in Markdown, made from its manifest and its scores alone."""
+NOT_FOR = """\
+- It is not a risk screen and not a diagnosis: it says nothing about whether anybody is well, truthful, safe or at risk.
+- It is not for automatic action against a writer: no banning, ranking, pricing or reporting by what it reads.
+- It is not for reading people who do not know of it, or for languages other than English.
+- Feelings have no moral value here: a label is neither a fault nor a merit."""
+
+
+def write_card(manifest: Manifest, evaluation: Evaluation, how: str, reports: Sequence[Report] = ()) -> str:
+    """Returns the card of a bundle in Markdown, made from its manifest and its figures alone."""
     parts = [
         f"# {manifest.name} {manifest.version}",
         manifest.description,
         _facts(manifest),
-        "## Scores",
+        "## Intended use",
+        INTENDED,
+        "## Uses to avoid",
+        NOT_FOR,
+        *(part for report in reports for part in _report(manifest, report)),
+        f"## {manifest.name} on the passages it was decided on",
         how,
-        "\n".join(f"- {note}" for note in notes(evaluation)),
-        *(f"### {table.title}\n\n{markdown_table(table)}" for table in tables(evaluation)),
+        *_figures(evaluation),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _report(manifest: Manifest, report: Report) -> list[str]:
+    match report:
+        case Evaluation():
+            title = f"## On {report.corpus}"
+            made = f"`compersion evaluate {manifest.name} corpora/{report.corpus}`"
+        case Explanations():
+            title = f"## Explanations, on {report.corpus}"
+            made = f"`compersion evaluate {manifest.name} corpora/{report.corpus} --explanations`"
+        case Behaviour():
+            title = "## Behaviour"
+            made = f"`compersion evaluate {manifest.name} --behaviour corpora/{report.folder}`"
+    return [title, f"Made by {made}; nothing was fitted or chosen on these.", *_figures(report)]
+
+
+def _figures(report: Report) -> list[str]:
+    return [
+        "\n".join(f"- {note}" for note in notes(report)),
+        *(f"### {table.title}\n\n{markdown_table(table)}" for table in tables(report)),
+    ]
 
 
 def _facts(manifest: Manifest) -> str:

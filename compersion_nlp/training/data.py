@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
 import msgspec
@@ -10,22 +10,39 @@ import numpy as np
 import numpy.typing as npt
 
 from compersion_nlp.bundle import CorpusUse
-from compersion_nlp.corpus import Corpus, gold, read_corpus, split_by_group
+from compersion_nlp.corpus import KINDS, Corpus, NativeSet, gold, read_corpus, read_native, split_by_group
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.records import Annotation
 from compersion_nlp.training.recipe import Recipe
+
+
+class Auxiliary(msgspec.Struct, frozen=True, eq=False):
+    """Texts of a public set with the set's own ``labels``; ``gold``, of shape (n, K), is 1 or 0."""
+
+    name: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    gold: npt.NDArray[np.float32]
 
 
 class Part(msgspec.Struct, frozen=True, eq=False):
     """Passages of one or more corpora, with gold of shape (n, L): 1, 0 or nan where their corpus does not say.
 
     A group's name has the corpus before it that its passages come from, so that two corpora share a group only where
-    one gives marks for passages of the other.
+    one gives marks for passages of the other. ``auxiliary`` are public sets that can be learned from beside them.
     """
 
     names: tuple[str, ...]
     annotations: tuple[Annotation, ...]
     gold: npt.NDArray[np.float32]
+    auxiliary: tuple[Auxiliary, ...] = ()
+
+    @classmethod
+    def of(cls, texts: Sequence[str], gold: npt.NDArray[np.float32]) -> Part:
+        """Returns a part of bare texts, each a group of its own, for a fitter that is used without a recipe."""
+        numbered = enumerate(texts, start=1)
+        annotations = (Annotation(str(number), text, KINDS[0], str(number), {}) for number, text in numbered)
+        return cls((), tuple(annotations), gold)
 
     @property
     def texts(self) -> list[str]:
@@ -40,7 +57,7 @@ class Part(msgspec.Struct, frozen=True, eq=False):
     def only(self, rows: npt.NDArray[np.bool_]) -> Part:
         """Returns the part with only the rows that are true, of shape (n,)."""
         kept = tuple(annotation for annotation, row in zip(self.annotations, rows, strict=True) if row)
-        return Part(self.names, kept, self.gold[rows])
+        return Part(self.names, kept, self.gold[rows], self.auxiliary)
 
 
 class Data(msgspec.Struct, frozen=True, eq=False):
@@ -60,16 +77,28 @@ def read_data(recipe: Recipe, folder: Path, data_dir: Path | None = None) -> Dat
     dev = _read_corpora(recipe.data.dev, folder, data_dir)
     _refuse_repeats([*train, *dev])
     learned, held = _join(train, recipe.labels), _join(dev, recipe.labels)
+    public = [read_native(folder / path, data_dir) for path in recipe.data.auxiliary]
+    unseen = {text for path in recipe.report.corpora for text in read_corpus(folder / path, data_dir).texts}
+    unseen |= set(held.texts)
+    learned = msgspec.structs.replace(learned, auxiliary=tuple(_auxiliary(one, unseen) for one in public))
     if recipe.data.dev_share is not None:
         learned, held = _hold_out(learned, recipe.data.dev_share, recipe.seed)
     _refuse_shared_groups(learned, held)
     uses = {corpus.name: CorpusUse(corpus.sha256, len(corpus.annotations), "train") for corpus in train}
     uses |= {corpus.name: CorpusUse(corpus.sha256, len(corpus.annotations), "dev") for corpus in dev}
+    uses |= {one.name: CorpusUse(one.sha256, len(one.texts), "auxiliary") for one in public if one.name not in uses}
     return Data(learned, held, uses)
 
 
 def _read_corpora(paths: Iterable[str], folder: Path, data_dir: Path | None) -> list[Corpus]:
     return [read_corpus(folder / path, data_dir) for path in paths]
+
+
+def _auxiliary(public: NativeSet, unseen: Set[str]) -> Auxiliary:
+    """Returns a public set to learn from, without the texts that the bundle is decided or measured on."""
+    kept = [(text, marked) for text, marked in zip(public.texts, public.marks, strict=True) if text not in unseen]
+    marks = np.array([[label in marked for label in public.labels] for _, marked in kept], dtype=np.float32)
+    return Auxiliary(public.name.partition("/")[0], tuple(text for text, _ in kept), public.labels, marks)
 
 
 def _refuse_repeats(corpora: Sequence[Corpus]) -> None:

@@ -32,6 +32,8 @@ from compersion_nlp.scorers.linear import (
 )
 from compersion_nlp.scorers.rules import RulesScorer
 from compersion_nlp.stance import default_cues
+from compersion_nlp.training.data import Part
+from compersion_nlp.training.setting import Setting
 
 # Below this many positives or negatives a label has nothing to learn from, and its logit is constant.
 FEWEST = 2
@@ -61,10 +63,9 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule_weight: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
 
 
-def fit(
-    options: Options, texts: Sequence[str], gold: npt.NDArray[np.float32], labels: tuple[str, ...], seed: int
-) -> LinearScorer:
-    """Returns a scorer fitted on ``texts``; gold of shape (n, L) is 1, 0 or nan (unknown, left out label by label)."""
+def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting) -> LinearScorer:
+    """Returns a scorer fitted on the texts of ``part``; gold that is unknown is left out label by label."""
+    texts, gold = part.texts, part.gold
     if gold.shape != (len(texts), len(labels)):
         raise BadConfig(
             f"The linear fitter got gold of shape {gold.shape} for {len(texts)} texts and {len(labels)} labels.",
@@ -77,7 +78,7 @@ def fit(
     if rules is not None:
         blocks[-1] = csr_array((blocks[-1] * options.rule_weight).astype(np.float32))
     rows = hstack(blocks, format="csr")
-    columns = [_fit_label(options, rows, gold[:, column], seed) for column in range(len(labels))]
+    columns = [_fit_label(options, rows, gold[:, column], setting.seed) for column in range(len(labels))]
     coefficients = np.stack([coefficients for coefficients, _ in columns], axis=1)
     if rules is not None:
         coefficients[-len(labels) :] *= options.rule_weight

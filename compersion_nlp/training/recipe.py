@@ -9,33 +9,36 @@ import re
 import tomllib
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
-from compersion_nlp.bundle.manifest import NAME
+from compersion_nlp.bundle.manifest import NAME, Aggregate
 from compersion_nlp.errors import BadConfig, UnknownLabel
 from compersion_nlp.labels import SCHEME
 from compersion_nlp.registry import FITTERS
 from compersion_nlp.scorers.protocol import SavableScorer
+from compersion_nlp.training.setting import Setting
+
+if TYPE_CHECKING:
+    from compersion_nlp.training.data import Part  # which reads recipes
 
 RECIPE = "recipe.toml"
 T = TypeVar("T")
 
 
 class Fitter(Protocol):
-    """What the registry of fitters holds: a struct of options, and the function that fits."""
+    """What the registry of fitters holds: a struct of options, and the function that fits.
+
+    ``learns_from_auxiliary``, where it is there and true, says that the fitter uses the public sets of ``part``.
+    """
 
     @property
     def Options(self) -> type[msgspec.Struct]:  # noqa: N802 - it is a class
         """The options, frozen, all with defaults, unknown ones forbidden."""
 
-    def fit(
-        self, options: Any, texts: list[str], gold: npt.NDArray[np.float32], labels: tuple[str, ...], seed: int
-    ) -> SavableScorer:
-        """Returns a scorer fitted on texts and their gold, of shape (n, L): 1, 0 or nan for unknown."""
+    def fit(self, options: Any, part: Part, labels: tuple[str, ...], setting: Setting) -> SavableScorer:
+        """Returns a scorer fitted on the texts of ``part`` and their gold, of shape (n, L): 1, 0 or nan for unknown."""
 
 
 class DataPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,12 +46,21 @@ class DataPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Exactly one of: ``dev``, corpora of their own; ``dev_share``, a share of ``train`` held out by group; ``folds``,
     where every passage of ``train`` is judged by a scorer fitted on the other folds, and the last one on all.
+    ``auxiliary`` are splits of public sets, learned from with their own labels by fitters that can.
     """
 
     train: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     dev: tuple[str, ...] = ()
     dev_share: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
     folds: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    auxiliary: tuple[str, ...] = ()
+
+
+class ReportPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the finished bundle is measured on, for its card: corpora that nothing was fitted on, and behaviour."""
+
+    corpora: tuple[str, ...] = ()
+    behaviour: str | None = None
 
 
 class ScorerPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +73,9 @@ class ScorerPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A recipe. ``window`` is how many characters the scorer reads at once; absent, a text of any length.
 
-    ``caveat`` is what a reader of the scores has to know; it stands beside them wherever they are kept.
+    ``aggregate`` is how the logits of a text's windows become one. ``most_false_alarms`` bounds the share of
+    development passages in which nothing is felt and yet something is read: thresholds are raised together until it
+    holds. ``caveat`` is what a reader of the scores has to know; it stands beside them wherever they are kept.
     """
 
     format: Literal[1]
@@ -75,6 +89,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
     labels: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = SCHEME.names
     window: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    aggregate: Aggregate = "max"
+    most_false_alarms: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    report: ReportPart = ReportPart()
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -98,6 +115,11 @@ def find_fitter(recipe: Recipe, path: Path) -> tuple[Fitter, msgspec.Struct]:
     Raises BadConfig if there is no such fitter, or if it does not know an option.
     """
     fitter: Fitter = FITTERS.get(recipe.scorer.name)
+    if recipe.data.auxiliary and not getattr(fitter, "learns_from_auxiliary", False):
+        raise BadConfig(
+            f"{path}: data.auxiliary: the fitter {recipe.scorer.name!r} does not learn from public sets' own labels.",
+            "Leave the key out, or name the sets in data.train.",
+        )
     return fitter, _convert(recipe.scorer.options, fitter.Options, path, "scorer.options")
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.lexicon import compile_lexicon, default_lexicon
 from compersion_nlp.scorers.rules import RulesScorer
 from compersion_nlp.stance import compile_cues, default_cues
+from compersion_nlp.training.data import Part
+from compersion_nlp.training.setting import Setting
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,10 +21,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cues: Path | None = None
 
 
-def fit(
-    options: Options, texts: Sequence[str], gold: npt.NDArray[np.float32], labels: tuple[str, ...], seed: int
-) -> RulesScorer:
-    """Returns the scorer for ``labels``; texts, gold and seed change nothing.
+def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting) -> RulesScorer:
+    """Returns the scorer for ``labels``; passages and setting change nothing.
 
     Raises BadConfig if a file cannot be read, breaks its schema or lacks a label.
     """

@@ -17,22 +17,23 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from compersion_nlp.bundle import Manifest, write_bundle
+from compersion_nlp.bundle import Bundle, Manifest, open_bundle, write_bundle
 from compersion_nlp.bundle.store import INDEX, pin_bundle
 from compersion_nlp.corpus import deal_folds
-from compersion_nlp.decision import Decision, cross_fit, fit_decision
+from compersion_nlp.decision import Decision, LabelDecision, cross_fit, fit_decision
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.evaluate import Evaluation, Predictions, evaluate, stance_places
-from compersion_nlp.scorers.protocol import SavableScorer, Scores
-from compersion_nlp.scoring import window_logits
+from compersion_nlp.scorers.protocol import SavableScorer, Scores, StanceScorer
+from compersion_nlp.scoring import answer_windows, join_answers, score_windows, window_logits
 from compersion_nlp.training.card import CARD, write_card
 from compersion_nlp.training.data import Data, Part, read_data
 from compersion_nlp.training.recipe import RECIPE, Recipe, find_fitter, read_recipe, resolve
+from compersion_nlp.training.report import make_reports, plain
+from compersion_nlp.training.setting import Progress, Setting, say_nothing
 
-Progress = Callable[[str], None]
 Fit = Callable[[Part], SavableScorer]
 
-LIBRARIES = ("compersion-nlp", "numpy", "scikit-learn", "scipy", "spacy")
+LIBRARIES = ("compersion-nlp", "numpy", "onnxruntime", "scikit-learn", "scipy", "spacy", "tokenizers")
 
 HOW_DEV = (
     "The scorer was fitted on the training passages. Every development passage was decided by a calibration and "
@@ -57,14 +58,17 @@ class Fitted(msgspec.Struct, frozen=True, eq=False):
 def train(
     recipe_path: Path,
     output: Path | None = None,
-    progress: Progress = lambda step: None,
+    progress: Progress = say_nothing,
     data_dir: Path | None = None,
+    keep_scorer: bool = False,
 ) -> Manifest:
     """Trains what a recipe says, writes the bundle and returns its manifest.
 
     ``output`` is by default the recipe's own folder. Where the folder above holds an index of bundles, the new
-    manifest is pinned there. ``progress`` is told each step. ``data_dir`` holds public sets; without it they come from
-    the hub. The same recipe and corpora give the same bytes.
+    manifest is pinned there. ``progress`` is told each step. ``data_dir`` holds public sets and pretrained networks;
+    what is not there comes from the hub. With ``keep_scorer`` nothing is fitted anew but calibrations and thresholds:
+    the scorer is that of the bundle in ``output``. The same recipe and corpora give the same bytes; an encoder's,
+    on the same processor and libraries.
     Raises BadConfig if recipe or corpora are not sound, and BadBundle if the folder holds something else.
     """
     output = output or _own_folder(recipe_path)
@@ -73,21 +77,28 @@ def train(
     progress("Reading corpora")
     data = read_data(recipe, recipe_path.parent, data_dir)
 
+    setting = Setting(recipe.seed, data_dir, progress)
+
     def fit(part: Part) -> SavableScorer:
-        return fitter.fit(options, part.texts, part.gold, recipe.labels, recipe.seed)
+        return fitter.fit(options, part, recipe.labels, setting)
 
     with threadpool_limits(1, user_api="blas"):  # how a sum is parted among threads decides its last digit
-        if recipe.data.folds is None:
+        if keep_scorer:
+            fitted = _kept(recipe, data, output)
+        elif recipe.data.folds is None:
             fitted = _fit(recipe, data, fit, progress)
         else:
             fitted = _fit_folds(recipe, data.train, recipe.data.folds, fit, progress)
     progress("Calibrating and scoring")
     how = f"{fitted.how} {recipe.caveat}".rstrip()
-    decision = fit_decision(recipe.labels, fitted.logits, fitted.judged.gold)
+    decision = fit_decision(recipe.labels, fitted.logits, fitted.judged.gold, recipe.most_false_alarms)
     evaluation = evaluate(_cross_fitted(recipe, fitted, decision), seed=recipe.seed)
     manifest = _manifest(recipe, resolve(recipe, options), data, decision, _scores(evaluation, how))
+    manifest = msgspec.structs.replace(manifest, mentioned=_fit_mentioned(recipe, fitted))
+    reports = make_reports(recipe, recipe_path, data, Bundle(manifest, fitted.scorer, output, ""), data_dir, progress)
+    manifest = msgspec.structs.replace(manifest, reports=tuple(plain(report) for report in reports))
     progress("Writing the bundle")
-    files = {RECIPE: recipe_path.read_bytes(), CARD: write_card(manifest, evaluation, how).encode()}
+    files = {RECIPE: recipe_path.read_bytes(), CARD: write_card(manifest, evaluation, how, reports).encode()}
     manifest = write_bundle(output, manifest, fitted.scorer, files)
     if (output.absolute().parent / INDEX).is_file():
         pin_bundle(output.absolute().parent, output.absolute().name)
@@ -106,7 +117,38 @@ def _own_folder(recipe_path: Path) -> Path:
 def _fit(recipe: Recipe, data: Data, fit: Fit, progress: Progress) -> Fitted:
     progress(f"Fitting on {len(data.train.annotations)} passages")
     scorer = fit(data.train)
-    return Fitted(scorer, data.dev, window_logits(scorer, data.dev.texts, recipe.window), HOW_DEV)
+    return Fitted(scorer, data.dev, _whole(recipe, scorer, data.dev), HOW_DEV)
+
+
+def _kept(recipe: Recipe, data: Data, folder: Path) -> Fitted:
+    if recipe.data.folds is not None:
+        raise BadConfig(
+            "A scorer that is kept cannot be judged by folds of what it was fitted on.",
+            "Name passages of their own in data.dev, or train again.",
+        )
+    scorer = open_bundle(folder, edited=(RECIPE,)).scorer
+    if not isinstance(scorer, SavableScorer) or scorer.labels != recipe.labels:
+        raise BadConfig(f"The scorer in {folder} is not one of this recipe's.", "Train the bundle again.")
+    return Fitted(scorer, data.dev, _whole(recipe, scorer, data.dev), HOW_DEV)
+
+
+def _whole(recipe: Recipe, scorer: SavableScorer, part: Part) -> Scores:
+    return window_logits(scorer, part.texts, recipe.window, recipe.aggregate)
+
+
+def _fit_mentioned(recipe: Recipe, fitted: Fitted) -> dict[str, LabelDecision]:
+    """Returns how mentions are decided, for a scorer that answers what is mentioned; else nothing."""
+    if not isinstance(fitted.scorer, StanceScorer):
+        return {}
+    gold = fitted.judged.gold.copy()
+    for row, annotation in enumerate(fitted.judged.annotations):
+        for column, label in enumerate(recipe.labels):
+            if not np.isnan(gold[row, column]):
+                gold[row, column] = label in annotation.feelings
+    texts = fitted.judged.texts
+    spans = [spans for spans, _ in score_windows(fitted.scorer, texts, recipe.window)]
+    logits = [join_answers(answers)[0] for answers in answer_windows(fitted.scorer, texts, spans)]
+    return fit_decision(recipe.labels, np.stack(logits), gold).by_label
 
 
 def _fit_folds(recipe: Recipe, part: Part, folds: int, fit: Fit, progress: Progress) -> Fitted:
@@ -115,14 +157,21 @@ def _fit_folds(recipe: Recipe, part: Part, folds: int, fit: Fit, progress: Progr
     for fold in range(folds):
         progress(f"Fitting fold {fold + 1} of {folds}")
         held: npt.NDArray[np.bool_] = fold_of == fold
-        logits[held] = window_logits(fit(part.only(~held)), part.only(held).texts, recipe.window)
+        logits[held] = _whole(recipe, fit(part.only(~held)), part.only(held))
     progress(f"Fitting on {len(part.annotations)} passages")
     return Fitted(fit(part), part, logits, HOW_FOLDS.format(folds=folds))
 
 
 def _cross_fitted(recipe: Recipe, fitted: Fitted, decision: Decision) -> Predictions:
     judged = fitted.judged
-    answers = cross_fit(recipe.labels, fitted.logits, judged.gold, judged.groups, seed=recipe.seed)
+    answers = cross_fit(
+        recipe.labels,
+        fitted.logits,
+        judged.gold,
+        judged.groups,
+        seed=recipe.seed,
+        most_false_alarms=recipe.most_false_alarms,
+    )
     unknown = np.flatnonzero(np.isnan(judged.gold).all(axis=0))
     return Predictions(
         model=f"{recipe.name}@{recipe.version}",
@@ -151,6 +200,7 @@ def _manifest(
         description=recipe.description,
         licence=recipe.licence,
         window=recipe.window,
+        aggregate=recipe.aggregate,
         seed=recipe.seed,
         recipe=resolved,
         corpora=data.uses,
@@ -184,5 +234,4 @@ def _scores(evaluation: Evaluation, how: str) -> dict[str, Any]:
             for row in evaluation.labels
         },
     }
-    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(kept))  # JSON has no nan: it becomes None
-    return plain
+    return plain(kept)

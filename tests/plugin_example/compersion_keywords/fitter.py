@@ -1,13 +1,14 @@
 """The fitter: for each label, the words that set its passages apart."""
 
 from collections import Counter
-from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from compersion_keywords.scorer import KeywordScorer, words_of
+from compersion_nlp.training.data import Part
+from compersion_nlp.training.setting import Setting
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -16,12 +17,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most: int = 5
 
 
-def fit(
-    options: Options, texts: Sequence[str], gold: npt.NDArray[np.float32], labels: tuple[str, ...], seed: int
-) -> KeywordScorer:
-    """Returns a scorer fitted on texts and their gold, of shape (n, L): 1, 0 or nan for unknown."""
-    words = [words_of(text) for text in texts]
-    return KeywordScorer({label: _choose(words, gold[:, i], options.most) for i, label in enumerate(labels)})
+def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting) -> KeywordScorer:
+    """Returns a scorer fitted on the texts of ``part`` and their gold, of shape (n, L): 1, 0 or nan for unknown."""
+    words = [words_of(text) for text in part.texts]
+    return KeywordScorer({label: _choose(words, part.gold[:, i], options.most) for i, label in enumerate(labels)})
 
 
 def _choose(words: list[set[str]], gold: npt.NDArray[np.float32], most: int) -> list[str]:

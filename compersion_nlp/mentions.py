@@ -1,0 +1,48 @@
+"""What is mentioned of a label, by the rules and by a scorer that knows stances, joined into one reading.
+
+Rules find words that name or describe a feeling, each with its place and stance. A scorer that knows stances also sees
+feelings that no listed word describes, but says only that a passage holds them. What is decided felt stands above both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from compersion_nlp.labels import FELT, SCHEME
+from compersion_nlp.records import Mention, Span
+
+
+class Learned(NamedTuple):
+    """What a scorer says of a label in a text.
+
+    Whether it is mentioned at all, its stance if it is not felt, and the sentence that speaks most for it.
+    """
+
+    mentioned: bool
+    stance: str
+    place: Span
+
+
+def join_mentions(
+    found: Sequence[Mention], label: str, felt: bool, learned: Learned | None = None
+) -> tuple[str | None, tuple[Mention, ...]]:
+    """Returns the stance of a label in a reading, and its mentions.
+
+    ``found`` are the mentions by the rules. A label that is felt keeps them all. One that is not has no mention that
+    says felt: such mentions take the stance that the scorer gives, and without one they are left out. Where the scorer
+    sees a mention and the rules none of its stance, its sentence is the mention.
+    """
+    if felt:
+        return FELT, tuple(found)
+    if learned is None or not learned.mentioned:
+        kept = tuple(mention for mention in found if mention.stance != FELT)
+        return (SCHEME.strongest([mention.stance for mention in kept]) if kept else None), kept
+    if not found:
+        return learned.stance, (Mention(label, learned.stance, learned.place),)
+    if all(mention.stance in (FELT, learned.stance) for mention in found):
+        return learned.stance, tuple(Mention(label, learned.stance, mention.span) for mention in found)
+    others = tuple(mention for mention in found if mention.stance != FELT)
+    if any(mention.stance == learned.stance for mention in others):
+        return learned.stance, others
+    return learned.stance, tuple(Mention(label, learned.stance, mention.span) for mention in found)

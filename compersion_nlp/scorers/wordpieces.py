@@ -1,0 +1,98 @@
+"""Texts as word pieces of a fixed vocabulary, each with its place in the text as it came in."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from compersion_nlp.folding import fold
+
+# Vocabularies of this kind hold letters and hardly an emoji: an emoji is read by its Unicode name.
+_FIRST_EMOJI = 0x2600
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
+_VARIATION = 0xFE0F
+
+
+class Pieces(NamedTuple):
+    """One chunk of a text: ``ids`` with the special pieces at both ends, and where each stands (t, 2)."""
+
+    ids: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+
+
+def spell(text: str) -> tuple[str, list[int] | None]:
+    """Returns a text as it is read, folded and with emoji spelled out, and where each of its characters comes from.
+
+    The places are in the original text; None stands for places that are all the same.
+
+    >>> spell("so proud 🎉")
+    ('so proud  party popper ', [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9])
+    """
+    folded = fold(text)
+    if folded.isascii() or not any(_is_spelled(character) for character in folded):
+        return folded, None
+    parts, places = [], []
+    for place, character in enumerate(folded):
+        part = _spelled(character) if _is_spelled(character) else character
+        parts.append(part)
+        places.extend([place] * len(part))
+    return "".join(parts), places
+
+
+def _is_spelled(character: str) -> bool:
+    code = ord(character)
+    return (
+        code == _VARIATION or code in _SKIN_TONES or (code > _FIRST_EMOJI and unicodedata.category(character) == "So")
+    )
+
+
+def _spelled(character: str) -> str:
+    if ord(character) == _VARIATION or ord(character) in _SKIN_TONES:
+        return ""
+    name = unicodedata.name(character, "").lower()
+    return f" {name} " if name else " "
+
+
+class WordPieces:
+    """Cuts texts into word pieces, in chunks of at most ``longest`` with the special pieces counted."""
+
+    def __init__(self, tokenizer: Tokenizer, longest: int) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self.tokenizer = tokenizer
+        self.longest = longest
+        # What stands before and after every text: [CLS] and [SEP], whatever they are called.
+        self.first, self.last = tokenizer.encode("").ids
+
+    def cut(self, texts: Sequence[str]) -> list[list[Pieces]]:
+        """Returns the chunks of each text, one at least; nothing of a text is left out."""
+        spelled = [spell(text) for text in texts]
+        found = self.tokenizer.encode_batch([text for text, _ in spelled], add_special_tokens=False)
+        return [
+            self._chunks(np.array(one.ids, np.int64), _places(one.offsets, places))
+            for one, (_, places) in zip(found, spelled, strict=True)
+        ]
+
+    def _chunks(self, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> list[Pieces]:
+        step = self.longest - 2
+        starts = range(0, max(len(ids), 1), step)
+        return [
+            Pieces(
+                np.concatenate([[self.first], ids[start : start + step], [self.last]]).astype(np.int64),
+                np.concatenate([[[0, 0]], offsets[start : start + step], [[0, 0]]]).astype(np.int64),
+            )
+            for start in starts
+        ]
+
+
+def _places(offsets: Sequence[tuple[int, int]], places: list[int] | None) -> npt.NDArray[np.int64]:
+    spans = np.array(offsets, np.int64).reshape(-1, 2)
+    if places is None or not len(spans):
+        return spans
+    origin = np.array(places, np.int64)
+    return np.stack([origin[spans[:, 0]], origin[np.maximum(spans[:, 1] - 1, 0)] + 1], axis=1)

@@ -1,0 +1,240 @@
+"""The encoder: fitted from a recipe on a network of a few thousand numbers, kept in 8 bits, read back and explained."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from tiny_base import write_tiny_base
+from tokenizers import Tokenizer
+
+from compersion_nlp.bundle import load_bundle, open_bundle
+from compersion_nlp.errors import BadBundle, BadConfig
+from compersion_nlp.scorers.encoder import EncoderScorer, Settings, load
+from compersion_nlp.scorers.protocol import PROBES, StanceScorer, check_scorer
+from compersion_nlp.scorers.wordpieces import WordPieces, spell
+from compersion_nlp.tagger import Tagger
+from compersion_nlp.training.train import train
+
+RECIPE = """
+format = 1
+name = "tiny"
+version = "1"
+labels = ["joy", "fear"]
+window = 200
+[data]
+train = ["../corpora/made/train.jsonl"]
+dev = ["../corpora/made/dev.jsonl"]
+auxiliary = ["../corpora/theirs/train"]
+[scorer]
+name = "encoder"
+[scorer.options]
+base = "somebody/tiny-base"
+longest = 32
+heads = ["theirs"]
+schedule = {{ epochs = {epochs}, learning_rate = 2e-3, head_learning_rate = 1e-2, pieces_a_step = 200 }}
+{teacher}
+"""
+TEACHER = """
+[scorer.options.teacher]
+base = "somebody/tiny-base"
+kept = "../teacher.safetensors"
+schedule = { epochs = 2, learning_rate = 2e-3, head_learning_rate = 1e-2, pieces_a_step = 200 }
+"""
+SENTENCES = {
+    ("joy", "felt"): "so happy and glad what a day.",
+    ("joy", "past"): "once a glad day, again no.",
+    ("fear", "felt"): "so scared and full of dread!",
+    ("fear", "other"): "his tent was full of rain.",
+}
+FILLER = ("the bins go out.", "we had soup again.", "rain on the tent.", "his bus was late.")
+
+
+def passages(prefix, n):
+    """Passages of two or three sentences, each mark with a sentence of its own."""
+    draw = np.random.default_rng(len(prefix))
+    for i in range(n):
+        chosen = [key for key in SENTENCES if draw.random() < 0.4]
+        marks = {}
+        for label, stance in chosen:
+            if marks.get(label) != "felt":
+                marks[label] = stance
+        text = " ".join([FILLER[i % 4], *(SENTENCES[key] for key in chosen), FILLER[(i + 1) % 4]])
+        yield {"id": f"{prefix}{i}", "text": text, "kind": "comment", "group": f"{prefix}{i}", "feelings": marks}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Keeps so small a network from being spread over cores, which costs more than it brings."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with corpora, a public set, a pretrained network, and a bundle trained from them."""
+    home = tmp_path_factory.mktemp("home")
+    for name, n in (("train", 240), ("dev", 80)):
+        path = home / "corpora" / "made" / f"{name}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(row) + "\n" for row in passages(name, n)))
+    (home / "corpora" / "theirs").mkdir()
+    (home / "corpora" / "theirs" / "source.toml").write_text(
+        'title = "Theirs"\nhub = "nobody/theirs"\nlicence = "MIT"\nlabels = "labels"\nid = "id"\n'
+        'splits = { train = "train" }\n[fit]\njoy = ["fun"]\n'
+    )
+    (home / "data" / "theirs").mkdir(parents=True)
+    rows = [{"id": str(i), "text": FILLER[i % 4], "labels": [["fun"], ["dull"]][i % 2]} for i in range(40)]
+    (home / "data" / "theirs" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_tiny_base(home / "data" / "tiny-base")
+    write_recipe(home, "tiny")
+    train(home / "tiny" / "recipe.toml", data_dir=home / "data")
+    return home
+
+
+def write_recipe(home, name, epochs=12, teacher=""):
+    path = home / name / "recipe.toml"
+    path.parent.mkdir()
+    path.write_text(RECIPE.format(epochs=epochs, teacher=teacher))
+    return path
+
+
+@pytest.fixture(scope="module")
+def tagger(home):
+    return Tagger(load_bundle(home / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def scorer(tagger):
+    return tagger.bundle.scorer
+
+
+def test_a_trained_encoder_keeps_the_contract_and_knows_stances(scorer):
+    check_scorer(scorer)
+    assert isinstance(scorer, StanceScorer)
+
+
+def test_it_reads_what_it_was_taught(tagger):
+    reading = tagger.tag("the bins go out. so happy and glad what a day. rain on the tent.")
+    assert reading.felt == ("joy",)
+    assert [span.of(reading.text) for span in reading["joy"].evidence] == ["so happy and glad what a day."]
+
+
+def test_what_is_only_mentioned_gets_the_stance_it_was_taught(tagger):
+    reading = tagger.tag("the bins go out. his tent was full of rain. we had soup again.")
+    assert reading["fear"].stance == "other"
+    assert [mention.span.of(reading.text) for mention in reading["fear"].mentions] == ["his tent was full of rain."]
+
+
+def test_a_text_has_the_same_row_whatever_stands_beside_it(scorer):
+    texts = ["so glad", "full of dread and rain and soup again", "", "x" * 300]
+    together = scorer.score(texts)
+    assert all(np.array_equal(scorer.score([text])[0], row) for text, row in zip(texts, together, strict=True))
+
+
+def test_all_answers_are_of_one_mind(scorer):
+    answers = scorer.answer(PROBES)
+    assert np.array_equal(answers.felt, scorer.score(PROBES))
+    assert (answers.mentioned.shape, answers.stances.shape) == ((len(PROBES), 2), (len(PROBES), 2, 6))
+
+
+def test_no_answers_for_no_texts(scorer):
+    assert scorer.answer([]).stances.shape == (0, 2, 6)
+    assert scorer.trace([]) == []
+
+
+def test_what_word_pieces_add_makes_up_the_logit(scorer):
+    texts = ["so glad and happy", "his bus was late again"]
+    logits = scorer.score(texts)
+    sums = np.array([trace.felt.sum(axis=0) for trace in scorer.trace(texts)])
+    assert np.allclose(logits[0] - logits[1], sums[0] - sums[1], atol=0.05)  # the constant of a label falls out
+
+
+def test_a_trace_points_into_the_text_as_it_came_in(scorer):
+    text = "so 🎉 glad"
+    offsets = scorer.trace([text])[0].offsets
+    assert {text[start:end] for start, end in offsets} == {"", "so", "🎉", "glad"}
+
+
+def test_a_public_sets_own_labels_have_a_head(scorer):
+    assert scorer.settings.heads == {"theirs": ("dull", "fun")}
+    assert scorer.score_head("theirs", ["rain on the tent.", "soup"]).shape == (2, 2)
+    with pytest.raises(BadConfig, match="no head 'ours'"):
+        scorer.score_head("ours", ["x"])
+
+
+def test_a_bundle_saved_again_is_the_same(home, scorer, tmp_path):
+    scorer.save(tmp_path)
+    for name in ("model.onnx", "tokenizer.json", "encoder.json"):
+        assert (tmp_path / name).read_bytes() == (home / "tiny" / name).read_bytes()
+
+
+def test_thresholds_can_be_fitted_anew_and_the_scorer_kept(home):
+    before = load_bundle(home / "tiny")
+    recipe = home / "tiny" / "recipe.toml"
+    text = recipe.read_text()
+    recipe.write_text(text.replace("window = 200", "window = 200\nmost_false_alarms = 0.01"))
+    manifest = train(recipe, data_dir=home / "data", keep_scorer=True)
+    recipe.write_text(text)
+    assert manifest.files["model.onnx"] == before.manifest.files["model.onnx"]
+    assert all(
+        manifest.decision[label].threshold >= before.manifest.decision[label].threshold for label in ("joy", "fear")
+    )
+    train(recipe, data_dir=home / "data", keep_scorer=True)
+    assert load_bundle(home / "tiny").manifest.decision == before.manifest.decision
+
+
+def test_a_teacher_is_fitted_once_and_kept(home):
+    said = []
+    recipe = write_recipe(home, "taught", epochs=2, teacher=TEACHER)
+    train(recipe, progress=said.append, data_dir=home / "data")
+    kept = (home / "teacher.safetensors").read_bytes()
+    steps = sum("Step" in line for line in said)
+    train(recipe, progress=said.append, data_dir=home / "data")
+    assert (home / "teacher.safetensors").read_bytes() == kept
+    assert sum("Step" in line for line in said) == steps + steps // 2
+    assert open_bundle(home / "taught").scorer.labels == ("joy", "fear")
+
+
+def test_spelling_keeps_places():
+    text = "e\u0301 \u2019 👍🏽\ufe0f"
+    spelled, places = spell(text)
+    assert len(spelled) == len(places)
+    assert "thumbs up sign" in spelled
+    assert spell("plain text") == ("plain text", None)
+
+
+@pytest.mark.parametrize("text", ["", " ", "x" * 5000, "🎉" * 300, "soup " * 200])
+def test_a_text_is_cut_into_chunks_that_leave_nothing_out(home, text):
+    pieces = WordPieces(Tokenizer.from_file(str(home / "data" / "tiny-base" / "tokenizer.json")), 32)
+    chunks = pieces.cut([text])[0]
+    assert all(len(chunk.ids) <= 32 for chunk in chunks)
+    whole = pieces.tokenizer.encode(spell(text)[0], add_special_tokens=False).ids
+    assert [id_ for chunk in chunks for id_ in chunk.ids[1:-1]] == whole
+
+
+def test_files_that_are_no_encoder_are_refused(home, tmp_path):
+    scorer = load_bundle(home / "tiny").scorer
+    scorer.save(tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"not a network")
+    with pytest.raises(BadBundle, match="does not hold an encoder"):
+        load(tmp_path, ("joy", "fear"))
+
+
+def test_a_network_for_other_labels_is_refused(home, tmp_path):
+    scorer = load_bundle(home / "tiny").scorer
+    scorer.save(tmp_path)
+    with pytest.raises(BadBundle, match="the output felt has the shape"):
+        load(tmp_path, ("joy", "fear", "envy"))
+    (tmp_path / "encoder.json").write_text('{"longest": 32, "heads": {"other": ["a"]}}')
+    with pytest.raises(BadBundle, match="the output other has the shape None"):
+        load(tmp_path, ("joy", "fear"))
+
+
+def test_workers_of_a_batch_use_one_thread_each(monkeypatch, scorer):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    alone = EncoderScorer(scorer.labels, Settings(32, scorer.settings.heads), scorer.pieces.tokenizer, scorer.model)
+    assert alone._threads == 1
+    assert np.array_equal(alone.score(PROBES), scorer.score(PROBES))
