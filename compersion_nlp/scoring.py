@@ -8,12 +8,14 @@ from itertools import islice
 import numpy as np
 
 from compersion_nlp.bundle.manifest import Aggregate
-from compersion_nlp.labels import SCHEME
+from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.records import Span
 from compersion_nlp.scorers.protocol import Answers, Scorer, Scores, StanceScorer, checked_scores
 from compersion_nlp.text import windows
 
 SCORED_AT_ONCE = 1024  # texts a call to the scorer, so that memory does not grow with a long text
+
+_LEAST = 1e-7  # how far from certain a mention stays, so that its log-odds are finite
 
 Scored = tuple[tuple[Span, ...], Scores]  # a text's windows, and their logits of shape (windows, L)
 
@@ -85,7 +87,22 @@ def answer_windows(scorer: StanceScorer, texts: Sequence[str], spans: Sequence[S
 
 
 def join_answers(answers: Answers) -> tuple[Scores, Scores]:
-    """Returns what a text's windows say of mentions: the surest logits (L,), and those windows' stances (L, S)."""
-    surest = answers.mentioned.argmax(axis=0)
-    columns = np.arange(answers.mentioned.shape[1])
-    return answers.mentioned[surest, columns], answers.stances[surest, columns]
+    """Returns what a text's windows say of mentions that are not felt.
+
+    The logits (L,) that a label is mentioned and not felt, by the surest window, and the stances (L, S) of that window.
+    """
+    unfelt = _unfelt_logits(answers)
+    surest = unfelt.argmax(axis=0)
+    columns = np.arange(unfelt.shape[1])
+    return unfelt[surest, columns], answers.stances[surest, columns]
+
+
+def _unfelt_logits(answers: Answers) -> Scores:
+    """Returns the log-odds of the product of two probabilities: it is mentioned, and if it is, it is not felt."""
+    log_mentioned = -np.logaddexp(0, -answers.mentioned)
+    place = SCHEME.stance_names.index(FELT)
+    others = np.delete(answers.stances, place, axis=-1)
+    log_unfelt = np.logaddexp.reduce(others, axis=-1) - np.logaddexp.reduce(answers.stances, axis=-1)
+    log_both = np.minimum(log_mentioned + log_unfelt, -_LEAST)
+    logits: Scores = (log_both - np.log(-np.expm1(log_both))).astype(np.float32)
+    return logits

@@ -175,3 +175,9 @@ def test_list_corpora_gives_folders_that_hold_json_lines(write, tmp_path):
     train, dev = write(row()), write(row(), name="dev.jsonl")
     (tmp_path / "notes").mkdir()
     assert list_corpora(tmp_path) == {"made": (dev, train)}
+
+
+def test_a_folder_of_behavioural_tests_is_not_listed_as_a_corpus(write, tmp_path):
+    write({}, name="functionality.jsonl", folder="behaviour")
+    write(row(), name="train.jsonl", folder="made")
+    assert list(list_corpora(tmp_path)) == ["made"]

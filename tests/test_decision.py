@@ -200,3 +200,28 @@ def test_cross_fitting_takes_fewer_folds_where_there_are_fewer_groups():
 def test_cross_fitting_needs_two_groups():
     with pytest.raises(BadConfig, match="Cross-fitting got 1 group"):
         cross_fit(["joy"], *noisy(10), ["a"] * 10)
+
+
+def test_thresholds_are_raised_until_few_passages_without_a_feeling_are_given_one():
+    draw = np.random.default_rng(0)
+    gold = (draw.random((400, 2)) < 0.3).astype(np.float32)
+    logits = (draw.normal(size=(400, 2)) + 1.5 * gold).astype(np.float32)
+    empty = ~(gold > 0).any(axis=1)
+
+    def alarms(decision):
+        return decision.decide(decision.probabilities(logits))[empty].any(axis=1).mean()
+
+    free = fit_decision(("joy", "fear"), logits, gold)
+    bound = fit_decision(("joy", "fear"), logits, gold, most_false_alarms=0.05)
+    assert alarms(free) > 0.05 >= alarms(bound) > 0.03
+    raises = [
+        np.log(b.threshold / (1 - b.threshold)) - np.log(a.threshold / (1 - a.threshold))
+        for a, b in zip(free.by_label.values(), bound.by_label.values(), strict=True)
+    ]
+    assert raises[0] == pytest.approx(raises[1], abs=1e-6)
+
+
+def test_a_bound_that_holds_already_changes_nothing():
+    logits = np.array([[3.0], [-3.0]] * 40, np.float32)
+    gold = (logits > 0).astype(np.float32)
+    assert fit_decision(("joy",), logits, gold, most_false_alarms=0.5) == fit_decision(("joy",), logits, gold)

@@ -60,9 +60,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``scorer`` is a name of the registry. ``window`` is how many characters the scorer reads at once (None: a text of
     any length), and ``aggregate`` how the logits of a text's windows become one. ``mentioned`` is how it is decided
-    that a label is mentioned, for a scorer that answers that too. ``recipe`` is the recipe as it was resolved,
-    ``libraries`` package to version, ``scores`` the evaluation on development data and ``reports`` those on other
-    corpora. ``files`` holds every file but the manifest.
+    that a label is mentioned and not felt, for a scorer that answers that too. ``recipe`` is the recipe as it was
+    resolved, ``libraries`` package to version, ``scores`` the evaluation on development data and ``reports`` those on
+    other corpora. ``files`` holds every file but the manifest.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=NAME)]

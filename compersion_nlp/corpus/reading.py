@@ -19,6 +19,8 @@ from compersion_nlp.corpus.settings import SETTINGS, read_settings
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.records import Annotation
 
+BEHAVIOUR = frozenset(("functionality", "direction", "invariance"))  # what files of behavioural tests are called
+
 
 def read_corpus(path: Path, data_dir: Path | None = None) -> Corpus:
     """Returns the corpus in a JSON-lines file, or a split of a public set (``corpora/goemotions/train``).
@@ -68,14 +70,15 @@ def texts_at_hand(folder: Path, data_dir: Path | None = None) -> bool:
 def list_corpora(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Returns the corpora under ``folder`` by name, each with its JSON-lines files or, for a public set, its splits.
 
-    A public set whose description is not sound has that file in their place.
+    A public set whose description is not sound has that file in their place. A folder of behavioural tests is no corpus.
     """
     found = {}
     for corpus in sorted(path for path in folder.glob("*") if path.is_dir()):
         if (corpus / SOURCE).is_file():
             found[corpus.name] = _splits(corpus)
         else:
-            found[corpus.name] = tuple(sorted(corpus.glob("*.jsonl")))
+            files = tuple(sorted(corpus.glob("*.jsonl")))
+            found[corpus.name] = () if {file.stem for file in files} <= BEHAVIOUR else files
     return {name: files for name, files in found.items() if files}
 
 

@@ -126,10 +126,16 @@ def find_fitter(recipe: Recipe, path: Path) -> tuple[Fitter, msgspec.Struct]:
 def resolve(recipe: Recipe, options: msgspec.Struct) -> dict[str, Any]:
     """Returns the recipe as plain values with every default written out, as a manifest keeps it."""
     # What the recipe gives stays as it is written there, so that no path of this machine gets into a bundle.
-    written_out = msgspec.to_builtins(options, enc_hook=str) | recipe.scorer.options
+    written_out = _filled(msgspec.to_builtins(options, enc_hook=str), recipe.scorer.options)
     whole = msgspec.structs.replace(recipe, scorer=ScorerPart(recipe.scorer.name, written_out))
     resolved: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))
     return resolved
+
+
+def _filled(defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Returns ``defaults`` with what is given in their place, table by table."""
+    both = {key for key in given if isinstance(given[key], dict) and isinstance(defaults.get(key), dict)}
+    return defaults | given | {key: _filled(defaults[key], given[key]) for key in both}
 
 
 def _convert(raw: Any, schema: type[T], path: Path, prefix: str = "") -> T:

@@ -23,6 +23,7 @@ from compersion_nlp.corpus import deal_folds
 from compersion_nlp.decision import Decision, LabelDecision, cross_fit, fit_decision
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.evaluate import Evaluation, Predictions, evaluate, stance_places
+from compersion_nlp.labels import FELT
 from compersion_nlp.scorers.protocol import SavableScorer, Scores, StanceScorer
 from compersion_nlp.scoring import answer_windows, join_answers, score_windows, window_logits
 from compersion_nlp.training.card import CARD, write_card
@@ -137,14 +138,14 @@ def _whole(recipe: Recipe, scorer: SavableScorer, part: Part) -> Scores:
 
 
 def _fit_mentioned(recipe: Recipe, fitted: Fitted) -> dict[str, LabelDecision]:
-    """Returns how mentions are decided, for a scorer that answers what is mentioned; else nothing."""
+    """Returns how it is decided that a label is mentioned and not felt; nothing for a scorer that knows no stances."""
     if not isinstance(fitted.scorer, StanceScorer):
         return {}
     gold = fitted.judged.gold.copy()
     for row, annotation in enumerate(fitted.judged.annotations):
         for column, label in enumerate(recipe.labels):
             if not np.isnan(gold[row, column]):
-                gold[row, column] = label in annotation.feelings
+                gold[row, column] = annotation.feelings.get(label, FELT) != FELT
     texts = fitted.judged.texts
     spans = [spans for spans, _ in score_windows(fitted.scorer, texts, recipe.window)]
     logits = [join_answers(answers)[0] for answers in answer_windows(fitted.scorer, texts, spans)]

@@ -19,8 +19,8 @@ from compersion_nlp.labels import SCHEME
 from compersion_nlp.scorers.encoder import EncoderScorer, Settings
 from compersion_nlp.scorers.wordpieces import WordPieces
 from compersion_nlp.training.data import Part
+from compersion_nlp.training.encoder.options import Losses, Schedule, Teacher
 from compersion_nlp.training.encoder.options import Options as Options
-from compersion_nlp.training.encoder.options import Schedule, Teacher
 from compersion_nlp.training.setting import Setting
 
 try:
@@ -44,7 +44,7 @@ def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting)
         answered = _ask_teacher(options, options.teacher, part, labels, setting)
     setting.progress(f"Fitting the encoder on {options.base.rpartition('/')[2]}")
     student = _Pupil(options.base, options.longest, options.schedule, part, labels, setting)
-    student.learn(options.schedule, options, setting, answered)
+    student.learn(options.schedule, options.losses, setting, answered)
     heads = head_columns(labels, part.auxiliary)
     kept = {name: heads[name] for name in options.heads}
     model = export(student.network, kept)
@@ -71,8 +71,7 @@ class _Pupil:
         queries = self.examples.gold.shape[1]
         self.network = Network(encoder, queries, len(labels), len(SCHEME.stance_names), schedule.dropout)
 
-    def learn(self, schedule: Schedule, options: Options, setting: Setting, answered: Answered | None = None) -> None:
-        losses = options.losses
+    def learn(self, schedule: Schedule, losses: Losses, setting: Setting, answered: Answered | None = None) -> None:
         fit_network(
             self.network, self.examples, self.padding, schedule, losses, setting.seed, setting.progress, answered
         )
@@ -82,13 +81,11 @@ def _ask_teacher(options: Options, teacher: Teacher, part: Part, labels: tuple[s
     """Returns the teacher's answers for all examples; its weights are taken from where they are kept, if they fit."""
     setting.progress(f"Teacher: {teacher.base.rpartition('/')[2]}")
     pupil = _Pupil(teacher.base, options.longest, teacher.schedule, part, labels, setting)
-    if teacher.kept is None or not _recall(
-        pupil.network, teacher, _made_from(options, teacher, pupil.examples, setting)
-    ):
-        pupil.learn(teacher.schedule, options, setting)
+    if teacher.kept is None or not _recall(pupil.network, teacher, _made_from(teacher, pupil.examples, setting)):
+        pupil.learn(teacher.schedule, teacher.losses, setting)
         if teacher.kept is not None:
             teacher.kept.parent.mkdir(parents=True, exist_ok=True)
-            made_from = _made_from(options, teacher, pupil.examples, setting)
+            made_from = _made_from(teacher, pupil.examples, setting)
             save_file(pupil.network.state_dict(), teacher.kept, {"made_from": made_from})
     setting.progress("Asking the teacher")
     return answer(pupil.network, pupil.examples.ids, pupil.padding)
@@ -105,9 +102,9 @@ def _recall(network: Network, teacher: Teacher, made_from: str) -> bool:
     return True
 
 
-def _made_from(options: Options, teacher: Teacher, examples: Examples, setting: Setting) -> str:
+def _made_from(teacher: Teacher, examples: Examples, setting: Setting) -> str:
     """Returns a digest of all that a teacher's weights depend on."""
-    digest = hashlib.sha256(msgspec.json.encode([teacher.base, teacher.schedule, options.losses, setting.seed]))
+    digest = hashlib.sha256(msgspec.json.encode([teacher.base, teacher.schedule, teacher.losses, setting.seed]))
     for array in (*examples.ids, examples.gold, examples.mentioned, examples.stances):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -51,7 +51,7 @@ def teacher_loss(
     by_label = functional.binary_cross_entropy_with_logits(output.labels, labels, reduction="none")
     total = by_label[:, :n_labels].mean()
     if by_label.shape[1] > n_labels:
-        total = total + losses.auxiliary * by_label[:, n_labels:].mean()
+        total = total + losses.teacher_auxiliary * by_label[:, n_labels:].mean()
     mentioned = torch.sigmoid(torch.from_numpy(answered.mentioned[rows]))
     total = total + losses.mentioned * functional.binary_cross_entropy_with_logits(output.mentioned, mentioned)
     stances = torch.from_numpy(answered.stances[rows]).softmax(-1)
