@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,30 +13,35 @@ from compersion_nlp.evidence import Windowed
 from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.mentions import Learned
 from compersion_nlp.records import Span
-from compersion_nlp.scorers.protocol import StanceScorer, Trace
-from compersion_nlp.scoring import answer_windows, join_answers
+from compersion_nlp.scorers.protocol import Answers, StanceScorer, Trace
+from compersion_nlp.scoring import Unfelt, find_unfelt
+
+Mask = npt.NDArray[np.bool_]
 
 
-def learn_mentions(bundle: Bundle, passages: Sequence[Windowed]) -> list[tuple[Learned, ...] | None]:
-    """Returns, for each passage, what the scorer says of each label's mention; None where it knows no stances."""
-    scorer, numbers = bundle.scorer, bundle.manifest.mentioned
-    if not isinstance(scorer, StanceScorer) or not numbers:
-        return [None] * len(passages)
+def learn_mentions(
+    bundle: Bundle, passages: Sequence[Windowed], answers: Sequence[Answers]
+) -> list[tuple[Learned, ...]]:
+    """Returns what a scorer that knows stances says of each label's mention in each passage.
+
+    ``answers`` are those for the windows of each passage.
+    """
+    numbers = bundle.manifest.mentioned
     decision = Decision({label: numbers[label] for label in bundle.manifest.labels})
-    answers = answer_windows(scorer, [passage.text for passage in passages], [passage.windows for passage in passages])
-    found: list[tuple[Learned, ...] | None] = []
-    for passage, answered in zip(passages, answers, strict=True):
-        logits, stances = join_answers(answered)
-        mentioned = decision.decide(decision.probabilities(logits[None]))[0]
-        mentioned[passage.felt] = False  # what is felt needs no further stance
-        places = _places(scorer, passage, answered.mentioned, np.flatnonzero(mentioned))
-        found.append(
-            tuple(
-                Learned(bool(said), best_stance(row), places.get(column, Span(0, len(passage.text))))
-                for column, (said, row) in enumerate(zip(mentioned, stances, strict=True))
+    unfelt = [find_unfelt(answered) for answered in answers]
+    mentioned = [decision.decide(decision.probabilities(found.logits[None]))[0] for found in unfelt]
+    for passage, said in zip(passages, mentioned, strict=True):
+        said[passage.felt] = False  # what is felt needs no further stance
+    places = _find_places(bundle.scorer, passages, unfelt, mentioned)
+    return [
+        tuple(
+            Learned(
+                bool(said[column]), best_stance(found.stances[column]), where.get(column, Span(0, len(passage.text)))
             )
+            for column in range(len(said))
         )
-    return found
+        for passage, found, said, where in zip(passages, unfelt, mentioned, places, strict=True)
+    ]
 
 
 def best_stance(logits: npt.NDArray[np.float32]) -> str:
@@ -45,33 +50,41 @@ def best_stance(logits: npt.NDArray[np.float32]) -> str:
     return SCHEME.stance_names[others[int(np.argmax(logits[others]))]]
 
 
-def _places(
-    scorer: StanceScorer, passage: Windowed, mentioned: npt.NDArray[np.float32], columns: npt.NDArray[np.int64]
-) -> dict[int, Span]:
-    """Returns, by column, the sentence that adds most to what is said of its mention, in the surest window."""
-    places: dict[int, Span] = {}
-    traces: dict[int, Trace] = {}
-    for column in columns.tolist():
-        window = int(mentioned[:, column].argmax())
-        if window not in traces:
-            traces[window] = scorer.trace([passage.windows[window].of(passage.text)])[0]
-        added = sentence_scores(traces[window].offsets, traces[window].mentioned, passage, passage.windows[window])
-        if len(added):
-            places[column] = passage.sentences[int(added[:, column].argmax())]
+def _find_places(
+    scorer: object, passages: Sequence[Windowed], unfelt: Sequence[Unfelt], mentioned: Sequence[Mask]
+) -> list[dict[int, Span]]:
+    """Returns, for each passage by column, the sentence that adds most to a mention in the window that counts."""
+    assert isinstance(scorer, StanceScorer)
+    asked = [
+        (place, window)
+        for place, (found, said) in enumerate(zip(unfelt, mentioned, strict=True))
+        for window in sorted(set(found.windows[said].tolist()))
+    ]
+    traces = scorer.trace([passages[place].windows[window].of(passages[place].text) for place, window in asked])
+    places: list[dict[int, Span]] = [{} for _ in passages]
+    for (place, window), trace in zip(asked, traces, strict=True):
+        passage = passages[place]
+        columns = np.flatnonzero(mentioned[place] & (unfelt[place].windows == window)).tolist()
+        places[place].update(_best_sentences(passage, passage.windows[window], trace, columns))
     return places
 
 
-def sentence_scores(
-    offsets: npt.NDArray[np.int64], added: npt.NDArray[np.float32], passage: Windowed, window: Span
-) -> npt.NDArray[np.float32]:
-    """Returns what each sentence of a passage adds to the logits in one of its windows, of shape (sentences, L).
+def _best_sentences(
+    passage: Windowed, window: Span, trace: Trace, columns: Sequence[int]
+) -> Iterator[tuple[int, Span]]:
+    homes = _home_sentences(trace.offsets + window.start, passage.sentences)
+    inside = np.unique(homes[homes >= 0])
+    if not len(inside):
+        return
+    added = np.stack([trace.mentioned[homes == sentence].sum(axis=0) for sentence in inside])
+    for column in columns:
+        yield column, passage.sentences[inside[added[:, column].argmax()]]
 
-    ``offsets`` (t, 2) and ``added`` (t, L) are of the window's word pieces; a sentence outside the window adds nothing.
-    """
-    scores = np.zeros((len(passage.sentences), added.shape[1]), np.float32)
-    starts = np.array([sentence.start for sentence in passage.sentences]) - window.start
-    if len(starts):
-        real = offsets[:, 1] > offsets[:, 0]  # the special pieces at both ends stand nowhere
-        homes = np.maximum(np.searchsorted(starts, offsets[real, 0], side="right") - 1, 0)
-        np.add.at(scores, homes, added[real])
-    return scores
+
+def _home_sentences(offsets: npt.NDArray[np.int64], sentences: Sequence[Span]) -> npt.NDArray[np.int64]:
+    """Returns the sentence that each word piece stands in, (t,); -1 for the special pieces, which stand nowhere."""
+    if not sentences:
+        return np.full(len(offsets), -1)
+    starts = [sentence.start for sentence in sentences]
+    homes = np.maximum(np.searchsorted(starts, offsets[:, 0], side="right") - 1, 0)
+    return np.where(offsets[:, 1] > offsets[:, 0], homes, -1)

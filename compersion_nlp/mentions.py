@@ -30,8 +30,8 @@ def join_mentions(
     """Returns the stance of a label in a reading, and its mentions.
 
     ``found`` are the mentions by the rules. A label that is felt keeps them all. One that is not has no mention that
-    says felt: such mentions take the stance that the scorer gives, and without one they are left out. Where the scorer
-    sees a mention and the rules none of its stance, its sentence is the mention.
+    says felt: without a scorer that knows better, such mentions are left out. Where the scorer sees a mention in a
+    stance that the rules give to none, the rules' places take that stance; where they have no place, its sentence does.
     """
     if felt:
         return FELT, tuple(found)
@@ -40,9 +40,6 @@ def join_mentions(
         return (SCHEME.strongest([mention.stance for mention in kept]) if kept else None), kept
     if not found:
         return learned.stance, (Mention(label, learned.stance, learned.place),)
-    if all(mention.stance in (FELT, learned.stance) for mention in found):
-        return learned.stance, tuple(Mention(label, learned.stance, mention.span) for mention in found)
-    others = tuple(mention for mention in found if mention.stance != FELT)
-    if any(mention.stance == learned.stance for mention in others):
-        return learned.stance, others
+    if any(mention.stance == learned.stance for mention in found):
+        return learned.stance, tuple(mention for mention in found if mention.stance != FELT)
     return learned.stance, tuple(Mention(label, learned.stance, mention.span) for mention in found)

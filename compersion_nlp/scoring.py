@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from compersion_nlp.bundle.manifest import Aggregate
 from compersion_nlp.labels import FELT, SCHEME
@@ -32,11 +34,16 @@ def score_all(scorer: Scorer, texts: Iterable[str]) -> Scores:
     return np.concatenate(scores)
 
 
+def find_windows(texts: Sequence[str], window: int | None) -> list[tuple[Span, ...]]:
+    """Returns each text's windows of at most ``window`` characters; None is one window for a text of any length."""
+    return [(Span(0, len(text)),) if window is None else windows(text, window) for text in texts]
+
+
 def score_windows(scorer: Scorer, texts: Sequence[str], window: int | None) -> list[Scored]:
     """Returns each text's windows of at most ``window`` characters with their logits."""
     if not texts:
         return []
-    spans = [(Span(0, len(text)),) if window is None else windows(text, window) for text in texts]
+    spans = find_windows(texts, window)
     logits = score_all(scorer, (span.of(text) for text, found in zip(texts, spans, strict=True) for span in found))
     ends = np.cumsum([len(found) for found in spans])
     return list(zip(spans, np.split(logits, ends[:-1]), strict=True))
@@ -59,7 +66,8 @@ def _one_row(logits: Scores, how: Aggregate) -> Scores:
         return surest
     odds = np.exp(logits - surest)
     if how == "logsumexp":
-        return surest + np.log(odds.sum(axis=0))
+        summed: Scores = surest + np.log(odds.sum(axis=0))
+        return summed
     weighed: Scores = (odds * logits).sum(axis=0) / odds.sum(axis=0)
     return weighed
 
@@ -86,15 +94,24 @@ def answer_windows(scorer: StanceScorer, texts: Sequence[str], spans: Sequence[S
     return [Answers(*rows) for rows in zip(*(np.split(part, ends) for part in answers), strict=True)]
 
 
-def join_answers(answers: Answers) -> tuple[Scores, Scores]:
-    """Returns what a text's windows say of mentions that are not felt.
+class Unfelt(NamedTuple):
+    """What a text's windows say of mentions that are not felt, for each label by its surest window.
 
-    The logits (L,) that a label is mentioned and not felt, by the surest window, and the stances (L, S) of that window.
+    ``logits`` (L,) say whether it is mentioned and not felt, ``stances`` (L, S) how, if it is mentioned, and
+    ``windows`` (L,) which window that is.
     """
+
+    logits: Scores
+    stances: Scores
+    windows: npt.NDArray[np.int64]
+
+
+def find_unfelt(answers: Answers) -> Unfelt:
+    """Returns what the answers for a text's windows, of shape (windows, ...), say of mentions that are not felt."""
     unfelt = _unfelt_logits(answers)
     surest = unfelt.argmax(axis=0)
     columns = np.arange(unfelt.shape[1])
-    return unfelt[surest, columns], answers.stances[surest, columns]
+    return Unfelt(unfelt[surest, columns], answers.stances[surest, columns], surest)
 
 
 def _unfelt_logits(answers: Answers) -> Scores:

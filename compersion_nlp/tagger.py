@@ -17,9 +17,9 @@ from compersion_nlp.learned import learn_mentions
 from compersion_nlp.lexicon import Lexicon, default_lexicon
 from compersion_nlp.mentions import Learned, join_mentions
 from compersion_nlp.records import Finding, Mention, Passage, Reading, Span
-from compersion_nlp.scorers.protocol import Scorer
+from compersion_nlp.scorers.protocol import Answers, Scorer, StanceScorer
 from compersion_nlp.scorers.rules import RulesScorer
-from compersion_nlp.scoring import Scored, aggregate, score_windows, window_logits
+from compersion_nlp.scoring import Scored, aggregate, answer_windows, find_windows, score_windows, window_logits
 from compersion_nlp.stance import Cues, default_cues, find_mentions
 from compersion_nlp.text import bounded_memory, parse, sentences
 
@@ -80,17 +80,29 @@ class Tagger:
         return self._decision.decide(probabilities)
 
     def _read(self, texts: Sequence[str], explain: bool) -> list[Reading]:
-        manifest = self.bundle.manifest
-        scored = score_windows(self.bundle.scorer, texts, manifest.window)
+        manifest, scorer = self.bundle.manifest, self.bundle.scorer
+        answers = None
+        if explain and manifest.mentioned and isinstance(scorer, StanceScorer):
+            spans = find_windows(texts, manifest.window)
+            answers = answer_windows(scorer, texts, spans)
+            scored = [(windows, answered.felt) for windows, answered in zip(spans, answers, strict=True)]
+        else:
+            scored = score_windows(scorer, texts, manifest.window)
         probabilities = self._decision.probabilities(aggregate(scored, len(self.labels), manifest.aggregate))
         felt = self.decide(probabilities)
-        explained = self._explain(texts, scored, felt) if explain else [_Explained((), None, {})] * len(texts)
+        explained = self._explain(texts, scored, felt, answers) if explain else [_Explained((), None, {})] * len(texts)
         return [
             Reading(text, self._findings(*row), self.model, explained=explain)
             for text, *row in zip(texts, probabilities, felt, explained, strict=True)
         ]
 
-    def _explain(self, texts: Sequence[str], scored: Sequence[Scored], felt: npt.NDArray[np.bool_]) -> list[_Explained]:
+    def _explain(
+        self,
+        texts: Sequence[str],
+        scored: Sequence[Scored],
+        felt: npt.NDArray[np.bool_],
+        answers: Sequence[Answers] | None,
+    ) -> list[_Explained]:
         mentions, windowed = [], []
         lexicon, cues = _words_of(self.bundle.scorer)  # compiled before the block, or they would not outlive it
         with bounded_memory():
@@ -98,7 +110,9 @@ class Tagger:
                 doc = parse(text)
                 mentions.append(find_mentions(doc, lexicon, cues))
                 windowed.append(Windowed(text, spans, logits, sentences(doc), np.flatnonzero(row).tolist()))
-        learned = learn_mentions(self.bundle, windowed)
+        learned: Sequence[Sequence[Learned] | None] = [None] * len(windowed)
+        if answers is not None:
+            learned = learn_mentions(self.bundle, windowed, answers)
         evidence = find_evidence(self.bundle.scorer, self._decision, windowed)
         return [_Explained(*row) for row in zip(mentions, learned, evidence, strict=True)]
 

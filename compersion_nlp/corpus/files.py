@@ -36,6 +36,7 @@ class Corpus(msgspec.Struct, frozen=True):
     """Annotated passages with the labels they were read for; ``sha256`` is that of the file.
 
     ``origin`` names the folder whose groups these are, where the file gives marks for passages of another corpus.
+    ``public`` says that it is a public set, which marks what is felt and no other stance.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Corpus(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] = SCHEME.names
     sha256: str = ""
     origin: str = ""
+    public: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -106,7 +106,10 @@ def read_public(path: Path, data_dir: Path | None = None) -> Corpus:
     Raises BadConfig if there is no such split or a row is off, BadInput if the set cannot be had, and MissingExtra
     without ``datasets``.
     """
-    source, found = _read_rows(path, data_dir)
+    return _as_ours(path, *_read_rows(path, data_dir))
+
+
+def _as_ours(path: Path, source: Source, found: Sequence[_Row]) -> Corpus:
     name = f"{path.parent.resolve().name}/{path.name}"
     annotations = tuple(
         Annotation(
@@ -121,13 +124,13 @@ def read_public(path: Path, data_dir: Path | None = None) -> Corpus:
     )
     check_ids(name, annotations)
     digest = hashlib.sha256(msgspec.json.encode(annotations)).hexdigest()
-    return Corpus(name, annotations, source.known, digest)
+    return Corpus(name, annotations, source.known, digest, public=True)
 
 
 class NativeSet(msgspec.Struct, frozen=True):
     """A split of a public set with the set's own labels: ``marks`` lists, for each text, those that it carries.
 
-    ``labels`` are all that occur in the split, sorted.
+    ``labels`` are all that occur in the split, sorted; ``name`` and ``sha256`` are those that ``read_public`` gives.
     """
 
     name: str
@@ -144,13 +147,14 @@ def read_native(path: Path, data_dir: Path | None = None) -> NativeSet:
     """
     if not is_public(path):
         raise BadConfig(f"{path} is no split of a public set.", "Name one, such as corpora/goemotions/train.")
-    _, found = _read_rows(path, data_dir)
+    source, found = _read_rows(path, data_dir)
+    corpus = _as_ours(path, source, found)
     return NativeSet(
-        f"{path.parent.resolve().name}/{path.name}",
+        corpus.name,
         tuple(row.text or "" for row in found),
         tuple(sorted({label for row in found for label in row.labels or ()})),
         tuple(frozenset(row.labels or ()) for row in found),
-        hashlib.sha256(msgspec.json.encode(found)).hexdigest(),
+        corpus.sha256,
     )
 
 

@@ -70,7 +70,7 @@ def texts_at_hand(folder: Path, data_dir: Path | None = None) -> bool:
 def list_corpora(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Returns the corpora under ``folder`` by name, each with its JSON-lines files or, for a public set, its splits.
 
-    A public set whose description is not sound has that file in their place. A folder of behavioural tests is no corpus.
+    A public set whose description is not sound has that file in their place. Behavioural tests are no corpus.
     """
     found = {}
     for corpus in sorted(path for path in folder.glob("*") if path.is_dir()):

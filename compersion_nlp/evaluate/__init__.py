@@ -3,7 +3,7 @@
 from compersion_nlp.evaluate.behaviour import Behaviour, Tests, read_behaviour, run_behaviour
 from compersion_nlp.evaluate.comparison import Comparison, Difference, compare
 from compersion_nlp.evaluate.evaluation import Evaluation, Row, evaluate
-from compersion_nlp.evaluate.explanations import Explanations, find_marks, judge_explanations
+from compersion_nlp.evaluate.explanations import Explanations, Marked, find_marks, judge_explanations
 from compersion_nlp.evaluate.predictions import Predictions, make_predictions, predict, seen_in_training, stance_places
 from compersion_nlp.evaluate.render import Result, notes, tables, to_json, to_markdown
 from compersion_nlp.evaluate.resampling import Interval
@@ -16,6 +16,7 @@ __all__ = [
     "Evaluation",
     "Explanations",
     "Interval",
+    "Marked",
     "Predictions",
     "Result",
     "Row",

@@ -9,7 +9,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 EVIDENCE = "evidence"  # the folder beside a corpus that says which sentences show what is felt
 
+Cell = tuple[int, str]  # the row of a passage, and a label
 Marked = Mapping[str, Mapping[str, Sequence[Span]]]  # passage's id to label to sentences
 
 
@@ -82,6 +83,8 @@ def read_evidence(path: Path) -> Marked:
     """Returns the marked sentences in a JSON-lines file; raises BadConfig where a line is not sound."""
     found: dict[str, dict[str, tuple[Span, ...]]] = {}
     for number, line in enumerate(corpus_bytes(path).splitlines(), start=1):
+        if not line.strip():
+            continue
         try:
             row = msgspec.json.decode(line, type=_Line)
             for label in row.evidence:
@@ -90,6 +93,8 @@ def read_evidence(path: Path) -> Marked:
             raise BadConfig(
                 f"{path}, line {number}: {error}", "A line has an id, and evidence: label to [[start, end], ...]."
             ) from None
+        if row.id in found:
+            raise BadConfig(f"{path}, line {number}: the id {row.id!r} is taken.", "Give each passage one line.")
         found[row.id] = row.evidence
     return found
 
@@ -103,7 +108,14 @@ def find_marks(corpus_path: Path) -> Marked | None:
 def judge_explanations(tagger: Tagger, corpus: Corpus, marked: Marked | None = None) -> Explanations:
     """Returns the figures for a bundle on a corpus that is annotated with stances; every passage is explained."""
     readings = list(tagger.tag_many(corpus.texts))
-    scores = tuple(_stance_score(stance, corpus, readings) for stance in SCHEME.stance_names if stance != FELT)
+    known = set(corpus.labels) & set(tagger.labels)
+    gold = [annotation.feelings for annotation in corpus.annotations]
+    read = [reading.stances for reading in readings]
+    scores = tuple(
+        _stance_score(stance, _cells(stance, gold, known), _cells(stance, read, known))
+        for stance in SCHEME.stance_names
+        if stance != FELT
+    )
     defined = [score.f1 for score in scores if score.support]
     return Explanations(
         model=tagger.model,
@@ -122,9 +134,7 @@ def judge_explanations(tagger: Tagger, corpus: Corpus, marked: Marked | None = N
     )
 
 
-def _stance_score(stance: str, corpus: Corpus, readings: Sequence[Reading]) -> StanceScore:
-    gold = _cells(stance, [annotation.feelings for annotation in corpus.annotations])
-    read = _cells(stance, [reading.stances for reading in readings])
+def _stance_score(stance: str, gold: Set[Cell], read: Set[Cell]) -> StanceScore:
     hits = len(gold & read)
     return StanceScore(
         stance,
@@ -136,9 +146,14 @@ def _stance_score(stance: str, corpus: Corpus, readings: Sequence[Reading]) -> S
     )
 
 
-def _cells(stance: str, marks: Sequence[Mapping[str, str]]) -> set[tuple[int, str]]:
-    """Returns row and label of each mark with that stance."""
-    return {(row, label) for row, marked in enumerate(marks) for label, found in marked.items() if found == stance}
+def _cells(stance: str, marks: Sequence[Mapping[str, str]], known: Set[str]) -> set[Cell]:
+    """Returns row and label of each mark with that stance, of labels that are known."""
+    return {
+        (row, label)
+        for row, marked in enumerate(marks)
+        for label, found in marked.items()
+        if found == stance and label in known
+    }
 
 
 def _overlap(corpus: Corpus, readings: Sequence[Reading], marked: Marked) -> Share:

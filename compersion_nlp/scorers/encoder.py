@@ -38,6 +38,7 @@ FELT_TRACE, MENTIONED_TRACE = "felt_trace", "mentioned_trace"
 OUTPUTS = (FELT, MENTIONED, STANCES, FELT_TRACE, MENTIONED_TRACE)
 
 T = TypeVar("T")
+_NOWHERE = "/nonexistent/compersion_nlp"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +63,8 @@ class EncoderScorer:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # texts are spread over threads, not the parts of one
         options.log_severity_level = 3
+        # A network is one file: whatever else it names is not looked for anywhere.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._threads = _threads()
 
@@ -115,15 +118,18 @@ class EncoderScorer:
         return _stacked(found, shape)
 
     def _each(self, texts: Sequence[str], read: Callable[[list[Pieces]], T]) -> list[T]:
-        cut = self.pieces.cut(texts)
-        if self._threads == 1 or len(cut) == 1:
-            return [read(chunks) for chunks in cut]
+        def cut_and_read(text: str) -> T:  # one after the other, so that few texts are held in pieces at a time
+            return read(self.pieces.cut([text])[0])
+
+        if self._threads == 1 or len(texts) == 1:
+            return [cut_and_read(text) for text in texts]
         # A pool of its own for each call: nothing is left running, and workers of a batch can be forked.
         with ThreadPoolExecutor(self._threads) as pool:
-            return list(pool.map(read, cut))
+            return list(pool.map(cut_and_read, texts))
 
     def _run(self, chunk: Pieces, outputs: Sequence[str]) -> list[npt.NDArray[np.float32]]:
-        return [found[0] for found in self._session.run(list(outputs), {"ids": chunk.ids[None, :]})]
+        found: list[Any] = list(self._session.run(list(outputs), {"ids": chunk.ids[None, :]}))
+        return [output[0] for output in found]
 
 
 def _join(parts: list[list[npt.NDArray[np.float32]]]) -> tuple[Scores, Scores, Scores]:
@@ -140,7 +146,7 @@ def _stacked(rows: Sequence[npt.NDArray[np.float32]], shape: tuple[int, ...]) ->
 def _threads() -> int:
     """Returns how many texts to read at once: what the workers of a batch are told, else every core there is."""
     told = os.environ.get("OMP_NUM_THREADS", "")
-    if told.isdigit() and int(told) > 0:
+    if told.isdecimal() and int(told) > 0:
         return int(told)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -162,6 +168,9 @@ def _check_outputs(scorer: EncoderScorer, path: Path) -> None:
     expected: dict[str, list[Any]] = {name: [n_labels] for name in OUTPUTS}
     expected[STANCES] = [n_labels, n_stances]
     expected |= {head: [len(names)] for head, names in scorer.settings.heads.items()}
+    inputs = [given.name for given in scorer._session.get_inputs()]
+    if inputs != ["ids"]:
+        raise BadBundle(f"{path}: its inputs are {', '.join(inputs)}; expected ids.", _AGAIN)
     found = {output.name: output.shape for output in scorer._session.get_outputs()}
     for name, shape in expected.items():
         if name not in found or found[name][-len(shape) :] != shape:

@@ -74,7 +74,8 @@ class Trace(NamedTuple):
     """What the ``t`` word pieces of one text add to its logits.
 
     ``offsets``, of shape (t, 2), says where in the text each piece stands, as half-open ranges of code points. ``felt``
-    and ``mentioned`` have shape (t, L): the sum over the pieces, and a constant a label, is the logit.
+    and ``mentioned`` have shape (t, L): the sum over the pieces, and a constant a label, is the logit of a text that is
+    read whole.
     """
 
     offsets: npt.NDArray[np.int64]
@@ -104,12 +105,28 @@ def check_scorer(scorer: Scorer, texts: Sequence[str] = PROBES) -> None:
     if not np.array_equal(scores, checked_scores(scorer, texts)):
         raise BadScorer("score gave two answers for the same texts.", "A scorer must be deterministic.")
     checked_scores(scorer, [])
+    if isinstance(scorer, StanceScorer):
+        _check_answers(scorer, texts, scores)
     for row, text in enumerate(texts):
         if not np.allclose(checked_scores(scorer, [text])[0], scores[row], atol=1e-4):
             raise BadScorer(
                 f"score gave probe {row} another row when it was scored alone.",
                 "A text's row must not depend on the texts beside it.",
             )
+
+
+def _check_answers(scorer: StanceScorer, texts: Sequence[str], scores: Scores) -> None:
+    answers = scorer.answer(texts)
+    n, n_labels = scores.shape
+    shapes = ((n, n_labels), (n, n_labels), (n, n_labels, len(SCHEME.stance_names)))
+    for name, found, shape in zip(Answers._fields, answers, shapes, strict=True):
+        if found.dtype != np.float32 or found.shape != shape or not np.isfinite(found).all():
+            raise BadScorer(
+                f"answer returned {name} as {found.dtype} of shape {found.shape}.",
+                f"Expected finite float32 of {shape}.",
+            )
+    if not np.allclose(answers.felt, scores, atol=1e-4):
+        raise BadScorer("answer says something else of what is felt than score.", "Both answer for the same texts.")
 
 
 def checked_scores(scorer: Scorer, texts: Sequence[str]) -> Scores:

@@ -16,6 +16,7 @@ from compersion_nlp.folding import fold
 _FIRST_EMOJI = 0x2600
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
 _VARIATION = 0xFE0F
+_NO_EMOJI = (0x2800, 0xFFFC, 0xFFFD)  # symbols that stand for nothing: a blank, a lost object, a lost character
 
 
 class Pieces(NamedTuple):
@@ -47,14 +48,14 @@ def spell(text: str) -> tuple[str, list[int] | None]:
 def _is_spelled(character: str) -> bool:
     code = ord(character)
     return (
-        code == _VARIATION or code in _SKIN_TONES or (code > _FIRST_EMOJI and unicodedata.category(character) == "So")
+        code == _VARIATION or code in _SKIN_TONES or (code >= _FIRST_EMOJI and unicodedata.category(character) == "So")
     )
 
 
 def _spelled(character: str) -> str:
     if ord(character) == _VARIATION or ord(character) in _SKIN_TONES:
         return ""
-    name = unicodedata.name(character, "").lower()
+    name = "" if ord(character) in _NO_EMOJI else unicodedata.name(character, "").lower()
     return f" {name} " if name else " "
 
 
@@ -64,6 +65,7 @@ class WordPieces:
     def __init__(self, tokenizer: Tokenizer, longest: int) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        tokenizer.encode_special_tokens = True  # "[SEP]" in a text is what somebody typed, not its end
         self.tokenizer = tokenizer
         self.longest = longest
         # What stands before and after every text: [CLS] and [SEP], whatever they are called.

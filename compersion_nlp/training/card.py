@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from compersion_nlp.bundle import Manifest
 from compersion_nlp.evaluate import Behaviour, Evaluation, Explanations, markdown_table, notes, tables
-from compersion_nlp.training.report import Report
+from compersion_nlp.training.report import Result
 
 CARD = "card.md"
 
@@ -26,7 +26,7 @@ NOT_FOR = """\
 - Feelings have no moral value here: a label is neither a fault nor a merit."""
 
 
-def write_card(manifest: Manifest, evaluation: Evaluation, how: str, reports: Sequence[Report] = ()) -> str:
+def write_card(manifest: Manifest, evaluation: Evaluation, how: str, reports: Sequence[Result] = ()) -> str:
     """Returns the card of a bundle in Markdown, made from its manifest and its figures alone."""
     parts = [
         f"# {manifest.name} {manifest.version}",
@@ -37,28 +37,29 @@ def write_card(manifest: Manifest, evaluation: Evaluation, how: str, reports: Se
         "## Uses to avoid",
         NOT_FOR,
         *(part for report in reports for part in _report(manifest, report)),
-        f"## {manifest.name} on the passages it was decided on",
+        "## Felt, on the passages that thresholds were fitted on",
         how,
         *_figures(evaluation),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _report(manifest: Manifest, report: Report) -> list[str]:
+def _report(manifest: Manifest, report: Result) -> list[str]:
     match report:
         case Evaluation():
-            title = f"## On {report.corpus}"
-            made = f"`compersion evaluate {manifest.name} corpora/{report.corpus}`"
+            title, options = f"## Felt, on {report.corpus}", _path(report.corpus)
         case Explanations():
-            title = f"## Explanations, on {report.corpus}"
-            made = f"`compersion evaluate {manifest.name} corpora/{report.corpus} --explanations`"
+            title, options = f"## Explanations, on {report.corpus}", f"{_path(report.corpus)} --explanations"
         case Behaviour():
-            title = "## Behaviour"
-            made = f"`compersion evaluate {manifest.name} --behaviour corpora/{report.folder}`"
-    return [title, f"Made by {made}; nothing was fitted or chosen on these.", *_figures(report)]
+            title, options = "## Behaviour", f"--behaviour corpora/{report.folder}"
+    return [title, f"Made by `compersion evaluate {manifest.name} {options}`.", *_figures(report)]
 
 
-def _figures(report: Report) -> list[str]:
+def _path(corpus: str) -> str:
+    return f"corpora/{corpus}.jsonl"
+
+
+def _figures(report: Result) -> list[str]:
     return [
         "\n".join(f"- {note}" for note in notes(report)),
         *(f"### {table.title}\n\n{markdown_table(table)}" for table in tables(report)),

@@ -24,17 +24,26 @@ class Auxiliary(msgspec.Struct, frozen=True, eq=False):
     labels: tuple[str, ...]
     gold: npt.NDArray[np.float32]
 
+    def without(self, texts: Set[str]) -> Auxiliary:
+        """Returns the set without the rows that have one of ``texts``."""
+        kept = np.array([text not in texts for text in self.texts], dtype=np.bool_)
+        left = tuple(text for text, row in zip(self.texts, kept, strict=True) if row)
+        return Auxiliary(self.name, left, self.labels, self.gold[kept])
+
 
 class Part(msgspec.Struct, frozen=True, eq=False):
     """Passages of one or more corpora, with gold of shape (n, L): 1, 0 or nan where their corpus does not say.
 
     A group's name has the corpus before it that its passages come from, so that two corpora share a group only where
-    one gives marks for passages of the other. ``auxiliary`` are public sets that can be learned from beside them.
+    one gives marks for passages of the other. ``mentioned``, of the shape of ``gold``, says whether a label is marked
+    in any stance; a public set says nothing of what it does not mark. ``auxiliary`` are public sets that can be learned
+    from beside them.
     """
 
     names: tuple[str, ...]
     annotations: tuple[Annotation, ...]
     gold: npt.NDArray[np.float32]
+    mentioned: npt.NDArray[np.float32]
     auxiliary: tuple[Auxiliary, ...] = ()
 
     @classmethod
@@ -42,7 +51,7 @@ class Part(msgspec.Struct, frozen=True, eq=False):
         """Returns a part of bare texts, each a group of its own, for a fitter that is used without a recipe."""
         numbered = enumerate(texts, start=1)
         annotations = (Annotation(str(number), text, KINDS[0], str(number), {}) for number, text in numbered)
-        return cls((), tuple(annotations), gold)
+        return cls((), tuple(annotations), gold, _only_felt(gold))
 
     @property
     def texts(self) -> list[str]:
@@ -55,50 +64,62 @@ class Part(msgspec.Struct, frozen=True, eq=False):
         return tuple(annotation.group for annotation in self.annotations)
 
     def only(self, rows: npt.NDArray[np.bool_]) -> Part:
-        """Returns the part with only the rows that are true, of shape (n,)."""
+        """Returns the part with only the rows that are true, of shape (n,); their public sets lose the other texts."""
         kept = tuple(annotation for annotation, row in zip(self.annotations, rows, strict=True) if row)
-        return Part(self.names, kept, self.gold[rows], self.auxiliary)
+        dropped = {annotation.text for annotation, row in zip(self.annotations, rows, strict=True) if not row}
+        auxiliary = tuple(one.without(dropped) for one in self.auxiliary)
+        return Part(self.names, kept, self.gold[rows], self.mentioned[rows], auxiliary)
 
 
 class Data(msgspec.Struct, frozen=True, eq=False):
-    """What a recipe learns from and decides on; ``dev`` is empty where it deals ``train`` into folds."""
+    """What a recipe learns from and decides on; ``dev`` is empty where it deals ``train`` into folds.
+
+    ``reports`` are the corpora that the finished bundle is measured on, each with its path as the recipe has it.
+    """
 
     train: Part
     dev: Part
     uses: dict[str, CorpusUse]
+    reports: tuple[tuple[str, Corpus], ...] = ()
 
 
 def read_data(recipe: Recipe, folder: Path, data_dir: Path | None = None) -> Data:
     """Returns a recipe's data, its paths taken from ``folder``, public sets from ``data_dir`` or the hub.
 
-    Raises BadConfig if a corpus is not sound, is named twice, or has a group both in train and in dev.
+    Public sets are learned from without the texts that are decided or reported on. Raises BadConfig if a corpus is not
+    sound, is named twice, has a group both in train and in dev, or is to be reported on and is also in the data.
     """
     train = _read_corpora(recipe.data.train, folder, data_dir)
     dev = _read_corpora(recipe.data.dev, folder, data_dir)
-    _refuse_repeats([*train, *dev])
+    reports = _read_corpora(recipe.report.corpora, folder, data_dir)
+    _refuse_repeats([*train, *dev, *reports])
     learned, held = _join(train, recipe.labels), _join(dev, recipe.labels)
     public = [read_native(folder / path, data_dir) for path in recipe.data.auxiliary]
-    unseen = {text for path in recipe.report.corpora for text in read_corpus(folder / path, data_dir).texts}
-    unseen |= set(held.texts)
-    learned = msgspec.structs.replace(learned, auxiliary=tuple(_auxiliary(one, unseen) for one in public))
+    unseen = {text for corpus in reports for text in corpus.texts} | set(held.texts)
+    learned = msgspec.structs.replace(learned, auxiliary=_auxiliaries(public, unseen))
     if recipe.data.dev_share is not None:
         learned, held = _hold_out(learned, recipe.data.dev_share, recipe.seed)
     _refuse_shared_groups(learned, held)
     uses = {corpus.name: CorpusUse(corpus.sha256, len(corpus.annotations), "train") for corpus in train}
     uses |= {corpus.name: CorpusUse(corpus.sha256, len(corpus.annotations), "dev") for corpus in dev}
     uses |= {one.name: CorpusUse(one.sha256, len(one.texts), "auxiliary") for one in public if one.name not in uses}
-    return Data(learned, held, uses)
+    return Data(learned, held, uses, tuple(zip(recipe.report.corpora, reports, strict=True)))
 
 
 def _read_corpora(paths: Iterable[str], folder: Path, data_dir: Path | None) -> list[Corpus]:
     return [read_corpus(folder / path, data_dir) for path in paths]
 
 
-def _auxiliary(public: NativeSet, unseen: Set[str]) -> Auxiliary:
-    """Returns a public set to learn from, without the texts that the bundle is decided or measured on."""
-    kept = [(text, marked) for text, marked in zip(public.texts, public.marks, strict=True) if text not in unseen]
-    marks = np.array([[label in marked for label in public.labels] for _, marked in kept], dtype=np.float32)
-    return Auxiliary(public.name.partition("/")[0], tuple(text for text, _ in kept), public.labels, marks)
+def _auxiliaries(public: Sequence[NativeSet], unseen: Set[str]) -> tuple[Auxiliary, ...]:
+    """Returns public sets to learn from, without the texts that the bundle is decided or measured on."""
+    names = [one.name.partition("/")[0] for one in public]
+    if twice := sorted(name for name in set(names) if names.count(name) > 1):
+        raise BadConfig(f"data.auxiliary names two splits of {twice[0]}.", "Name one split of each public set.")
+    sets = []
+    for name, one in zip(names, public, strict=True):
+        marks = np.array([[label in marked for label in one.labels] for marked in one.marks], dtype=np.float32)
+        sets.append(Auxiliary(name, one.texts, one.labels, marks).without(unseen))
+    return tuple(sets)
 
 
 def _refuse_repeats(corpora: Sequence[Corpus]) -> None:
@@ -123,9 +144,24 @@ def _join(corpora: Sequence[Corpus], labels: Sequence[str]) -> Part:
         for corpus in corpora
         for annotation in corpus.annotations
     ]
-    marks = [gold(corpus.annotations, labels, corpus.labels) for corpus in corpora]
     empty = np.empty((0, len(labels)), dtype=np.float32)
-    return Part(tuple(corpus.name for corpus in corpora), tuple(annotations), np.concatenate([empty, *marks]))
+    marks = [gold(corpus.annotations, labels, corpus.labels) for corpus in corpora]
+    mentions = [_mentioned(corpus, labels, felt) for corpus, felt in zip(corpora, marks, strict=True)]
+    names = tuple(corpus.name for corpus in corpora)
+    return Part(names, tuple(annotations), np.concatenate([empty, *marks]), np.concatenate([empty, *mentions]))
+
+
+def _mentioned(corpus: Corpus, labels: Sequence[str], felt: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    if corpus.public:
+        return _only_felt(felt)
+    marks = [[label in annotation.feelings for label in labels] for annotation in corpus.annotations]
+    known = np.array(marks, dtype=np.float32).reshape(felt.shape)
+    return np.where(np.isnan(felt), felt, known)
+
+
+def _only_felt(gold: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Returns what is known of mentions where only what is felt was marked: that the felt is mentioned."""
+    return np.where(gold > 0, gold, np.float32(np.nan))
 
 
 def _hold_out(part: Part, share: float, seed: int) -> tuple[Part, Part]:

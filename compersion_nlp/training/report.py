@@ -5,18 +5,20 @@ The figures are those of ``compersion evaluate`` for the same bundle, by the sam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from compersion_nlp.bundle import Bundle
-from compersion_nlp.corpus import is_public, read_corpus
-from compersion_nlp.errors import BadConfig
+from compersion_nlp.corpus import Corpus
 from compersion_nlp.evaluate import (
     Behaviour,
     Evaluation,
     Explanations,
+    Marked,
+    Tests,
     evaluate,
     find_marks,
     judge_explanations,
@@ -29,34 +31,36 @@ from compersion_nlp.training.data import Data
 from compersion_nlp.training.recipe import Recipe
 from compersion_nlp.training.setting import Progress
 
-Report = Evaluation | Explanations | Behaviour
+Result = Evaluation | Explanations | Behaviour
 
 
-def make_reports(
-    recipe: Recipe, recipe_path: Path, data: Data, bundle: Bundle, data_dir: Path | None, progress: Progress
-) -> list[Report]:
-    """Returns how the finished bundle does on what the recipe's ``report`` names.
+class Report(msgspec.Struct, frozen=True):
+    """What to measure: corpora, each with the evidence marked for it if there is any, and behavioural tests."""
 
-    Explanations are judged on corpora beside which evidence is marked. Raises BadConfig if a corpus was fitted on.
-    """
+    corpora: tuple[tuple[Corpus, Marked | None], ...]
+    behaviour: Tests | None
+
+
+def read_report(recipe: Recipe, folder: Path, data: Data) -> Report:
+    """Returns what the recipe's ``report`` names, read before anything is fitted: no mistake shows hours later."""
+    corpora = tuple((corpus, find_marks(folder / path)) for path, corpus in data.reports)
+    tests = recipe.report.behaviour
+    return Report(corpora, None if tests is None else read_behaviour(folder / tests))
+
+
+def make_reports(report: Report, bundle: Bundle, seed: int, progress: Progress) -> Sequence[Result]:
+    """Returns how the finished bundle does; explanations are judged where evidence is marked."""
     tagger = Tagger(bundle)
-    reports: list[Report] = []
-    for name in recipe.report.corpora:
-        path = recipe_path.parent / name
-        corpus = read_corpus(path, data_dir)
-        if corpus.sha256 in {use.sha256 for use in data.uses.values()}:
-            raise BadConfig(
-                f"{recipe_path}: report.corpora: {name} is also in data.",
-                "Report on passages that nothing was fitted on.",
-            )
+    results: list[Result] = []
+    for corpus, marked in report.corpora:
         progress(f"Measuring on {corpus.name}")
-        reports.append(evaluate(predict(tagger, corpus), seed=recipe.seed))
-        if not is_public(path) and (marked := find_marks(path)) is not None:
-            reports.append(judge_explanations(tagger, corpus, marked))
-    if recipe.report.behaviour is not None:
+        results.append(evaluate(predict(tagger, corpus), seed=seed))
+        if marked is not None:
+            results.append(judge_explanations(tagger, corpus, marked))
+    if report.behaviour is not None:
         progress("Testing behaviour")
-        reports.append(run_behaviour(tagger, read_behaviour(recipe_path.parent / recipe.report.behaviour)))
-    return reports
+        results.append(run_behaviour(tagger, report.behaviour))
+    return results
 
 
 def plain(value: Any) -> dict[str, Any]:

@@ -7,53 +7,30 @@ windows and aggregate as the tagger; the scores come from numbers fitted on othe
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from compersion_nlp.bundle import Bundle, Manifest, open_bundle, write_bundle
 from compersion_nlp.bundle.store import INDEX, pin_bundle
-from compersion_nlp.corpus import deal_folds
-from compersion_nlp.decision import Decision, LabelDecision, cross_fit, fit_decision
+from compersion_nlp.decision import Decision, cross_fit, fit_decision
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.evaluate import Evaluation, Predictions, evaluate, stance_places
-from compersion_nlp.labels import FELT
-from compersion_nlp.scorers.protocol import SavableScorer, Scores, StanceScorer
-from compersion_nlp.scoring import answer_windows, join_answers, score_windows, window_logits
+from compersion_nlp.scorers.protocol import SavableScorer
 from compersion_nlp.training.card import CARD, write_card
 from compersion_nlp.training.data import Data, Part, read_data
+from compersion_nlp.training.judging import Fitted, decide_unfelt, fit_folds, fit_once, keep
 from compersion_nlp.training.recipe import RECIPE, Recipe, find_fitter, read_recipe, resolve
-from compersion_nlp.training.report import make_reports, plain
+from compersion_nlp.training.report import make_reports, plain, read_report
 from compersion_nlp.training.setting import Progress, Setting, say_nothing
 
-Fit = Callable[[Part], SavableScorer]
-
 LIBRARIES = ("compersion-nlp", "numpy", "onnxruntime", "scikit-learn", "scipy", "spacy", "tokenizers")
-
-HOW_DEV = (
-    "The scorer was fitted on the training passages. Every development passage was decided by a calibration and "
-    "thresholds fitted on other groups of them (cross-fitting in 5 folds); the bundle's own are fitted on all of them."
-)
-HOW_FOLDS = (
-    "Every passage was scored by a scorer fitted on the other folds ({folds} folds by group), and decided by a "
-    "calibration and thresholds fitted on other groups (cross-fitting in 5 folds); the bundle's own scorer, "
-    "calibration and thresholds are fitted on all of them."
-)
-
-
-class Fitted(msgspec.Struct, frozen=True, eq=False):
-    """A scorer, and the passages that it may be judged on with their logits of shape (n, L)."""
-
-    scorer: SavableScorer
-    judged: Part
-    logits: Scores
-    how: str
+TRAINING_LIBRARIES = ("onnx", "torch", "transformers")  # of an encoder
 
 
 def train(
@@ -77,7 +54,7 @@ def train(
     fitter, options = find_fitter(recipe, recipe_path)
     progress("Reading corpora")
     data = read_data(recipe, recipe_path.parent, data_dir)
-
+    report = read_report(recipe, recipe_path.parent, data)
     setting = Setting(recipe.seed, data_dir, progress)
 
     def fit(part: Part) -> SavableScorer:
@@ -85,18 +62,18 @@ def train(
 
     with threadpool_limits(1, user_api="blas"):  # how a sum is parted among threads decides its last digit
         if keep_scorer:
-            fitted = _kept(recipe, data, output)
+            fitted = keep(recipe, data, open_bundle(output, edited=(RECIPE,)))
         elif recipe.data.folds is None:
-            fitted = _fit(recipe, data, fit, progress)
+            fitted = fit_once(recipe, data, fit, progress)
         else:
-            fitted = _fit_folds(recipe, data.train, recipe.data.folds, fit, progress)
+            fitted = fit_folds(recipe, data.train, recipe.data.folds, fit, progress)
     progress("Calibrating and scoring")
     how = f"{fitted.how} {recipe.caveat}".rstrip()
     decision = fit_decision(recipe.labels, fitted.logits, fitted.judged.gold, recipe.most_false_alarms)
     evaluation = evaluate(_cross_fitted(recipe, fitted, decision), seed=recipe.seed)
     manifest = _manifest(recipe, resolve(recipe, options), data, decision, _scores(evaluation, how))
-    manifest = msgspec.structs.replace(manifest, mentioned=_fit_mentioned(recipe, fitted))
-    reports = make_reports(recipe, recipe_path, data, Bundle(manifest, fitted.scorer, output, ""), data_dir, progress)
+    manifest = msgspec.structs.replace(manifest, mentioned=decide_unfelt(recipe, fitted))
+    reports = make_reports(report, Bundle(manifest, fitted.scorer, output, ""), recipe.seed, progress)
     manifest = msgspec.structs.replace(manifest, reports=tuple(plain(report) for report in reports))
     progress("Writing the bundle")
     files = {RECIPE: recipe_path.read_bytes(), CARD: write_card(manifest, evaluation, how, reports).encode()}
@@ -113,54 +90,6 @@ def _own_folder(recipe_path: Path) -> Path:
             f"Say where the bundle goes, or put the recipe into a folder of its own as {RECIPE}.",
         )
     return recipe_path.absolute().parent
-
-
-def _fit(recipe: Recipe, data: Data, fit: Fit, progress: Progress) -> Fitted:
-    progress(f"Fitting on {len(data.train.annotations)} passages")
-    scorer = fit(data.train)
-    return Fitted(scorer, data.dev, _whole(recipe, scorer, data.dev), HOW_DEV)
-
-
-def _kept(recipe: Recipe, data: Data, folder: Path) -> Fitted:
-    if recipe.data.folds is not None:
-        raise BadConfig(
-            "A scorer that is kept cannot be judged by folds of what it was fitted on.",
-            "Name passages of their own in data.dev, or train again.",
-        )
-    scorer = open_bundle(folder, edited=(RECIPE,)).scorer
-    if not isinstance(scorer, SavableScorer) or scorer.labels != recipe.labels:
-        raise BadConfig(f"The scorer in {folder} is not one of this recipe's.", "Train the bundle again.")
-    return Fitted(scorer, data.dev, _whole(recipe, scorer, data.dev), HOW_DEV)
-
-
-def _whole(recipe: Recipe, scorer: SavableScorer, part: Part) -> Scores:
-    return window_logits(scorer, part.texts, recipe.window, recipe.aggregate)
-
-
-def _fit_mentioned(recipe: Recipe, fitted: Fitted) -> dict[str, LabelDecision]:
-    """Returns how it is decided that a label is mentioned and not felt; nothing for a scorer that knows no stances."""
-    if not isinstance(fitted.scorer, StanceScorer):
-        return {}
-    gold = fitted.judged.gold.copy()
-    for row, annotation in enumerate(fitted.judged.annotations):
-        for column, label in enumerate(recipe.labels):
-            if not np.isnan(gold[row, column]):
-                gold[row, column] = annotation.feelings.get(label, FELT) != FELT
-    texts = fitted.judged.texts
-    spans = [spans for spans, _ in score_windows(fitted.scorer, texts, recipe.window)]
-    logits = [join_answers(answers)[0] for answers in answer_windows(fitted.scorer, texts, spans)]
-    return fit_decision(recipe.labels, np.stack(logits), gold).by_label
-
-
-def _fit_folds(recipe: Recipe, part: Part, folds: int, fit: Fit, progress: Progress) -> Fitted:
-    fold_of = deal_folds(part.groups, folds, recipe.seed)
-    logits = np.zeros((len(part.annotations), len(recipe.labels)), dtype=np.float32)
-    for fold in range(folds):
-        progress(f"Fitting fold {fold + 1} of {folds}")
-        held: npt.NDArray[np.bool_] = fold_of == fold
-        logits[held] = _whole(recipe, fit(part.only(~held)), part.only(held))
-    progress(f"Fitting on {len(part.annotations)} passages")
-    return Fitted(fit(part), part, logits, HOW_FOLDS.format(folds=folds))
 
 
 def _cross_fitted(recipe: Recipe, fitted: Fitted, decision: Decision) -> Predictions:
@@ -205,9 +134,15 @@ def _manifest(
         seed=recipe.seed,
         recipe=resolved,
         corpora=data.uses,
-        libraries={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        libraries={"python": platform.python_version()} | _versions(),
         scores=scores,
     )
+
+
+def _versions() -> dict[str, str]:
+    """Returns the versions of the libraries that had a part in it; those for training only where they were loaded."""
+    loaded = (name for name in TRAINING_LIBRARIES if name in sys.modules)
+    return {name: version(name) for name in (*LIBRARIES, *loaded)}
 
 
 def _scores(evaluation: Evaluation, how: str) -> dict[str, Any]:

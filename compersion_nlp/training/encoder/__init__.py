@@ -12,11 +12,10 @@ import hashlib
 import msgspec
 import numpy as np
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
-from compersion_nlp.errors import MissingExtra
+from compersion_nlp.errors import BadConfig, MissingExtra
 from compersion_nlp.labels import SCHEME
-from compersion_nlp.scorers.encoder import EncoderScorer, Settings
+from compersion_nlp.scorers.encoder import OUTPUTS, EncoderScorer, Settings
 from compersion_nlp.scorers.wordpieces import WordPieces
 from compersion_nlp.training.data import Part
 from compersion_nlp.training.encoder.options import Losses, Schedule, Teacher
@@ -24,6 +23,8 @@ from compersion_nlp.training.encoder.options import Options as Options
 from compersion_nlp.training.setting import Setting
 
 try:
+    from safetensors.torch import load_file, save_file
+
     from compersion_nlp.training.encoder.base import load_base
     from compersion_nlp.training.encoder.examples import Examples, head_columns, make_examples
     from compersion_nlp.training.encoder.export import export, to_eight_bits
@@ -39,6 +40,7 @@ def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting)
 
     Raises BadInput if a pretrained network cannot be had.
     """
+    _check_heads(options, part)
     answered = None
     if options.teacher is not None:
         answered = _ask_teacher(options, options.teacher, part, labels, setting)
@@ -53,6 +55,14 @@ def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting)
     return EncoderScorer(
         labels, settings, student.pieces.tokenizer, to_eight_bits(model) if options.eight_bit else model
     )
+
+
+def _check_heads(options: Options, part: Part) -> None:
+    known = {head.name for head in part.auxiliary} - set(OUTPUTS)
+    if odd := [name for name in options.heads if name not in known]:
+        raise BadConfig(
+            f"scorer.options.heads names {odd[0]!r}.", f"Sets in data.auxiliary: {', '.join(sorted(known)) or 'none'}."
+        )
 
 
 learns_from_auxiliary = True
@@ -86,7 +96,9 @@ def _ask_teacher(options: Options, teacher: Teacher, part: Part, labels: tuple[s
         if teacher.kept is not None:
             teacher.kept.parent.mkdir(parents=True, exist_ok=True)
             made_from = _made_from(teacher, pupil.examples, setting)
-            save_file(pupil.network.state_dict(), teacher.kept, {"made_from": made_from})
+            beside = teacher.kept.with_name(f".{teacher.kept.name}.new")
+            save_file(pupil.network.state_dict(), beside, {"made_from": made_from})
+            beside.replace(teacher.kept)  # whole, or not at all
     setting.progress("Asking the teacher")
     return answer(pupil.network, pupil.examples.ids, pupil.padding)
 

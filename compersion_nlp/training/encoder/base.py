@@ -33,11 +33,15 @@ def load_base(name: str, data_dir: Path | None) -> Base:
             place, attn_implementation="eager", attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0
         )
         tokenizer = _tokenizer(place)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise BadInput(
             f"The pretrained network {name} cannot be had: {type(error).__name__}.",
             f"Check the connection, or give a data folder that holds {name.rpartition('/')[2]}/ (--data-dir).",
         ) from error
+    if not hasattr(getattr(encoder, "encoder", None), "layer"):
+        raise BadInput(
+            f"The pretrained network {name} is not built like BERT.", "Choose one that is: BERT, MPNet, RoBERTa."
+        )
     encoder.pooler = None  # answers come from the word pieces
     padding = int(encoder.config.pad_token_id or 0)
     return Base(encoder, tokenizer, padding)

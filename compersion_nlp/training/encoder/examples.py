@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from compersion_nlp.labels import SCHEME
+from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.scorers.wordpieces import WordPieces
 from compersion_nlp.training.data import Auxiliary, Part
 
@@ -52,15 +52,13 @@ def make_examples(part: Part, labels: Sequence[str], pieces: WordPieces) -> Exam
     total = own + sum(len(head.texts) for head in part.auxiliary)
     gold = np.full((total, width), np.nan, np.float32)
     mentioned = np.full((total, len(labels)), np.nan, np.float32)
+    mentioned[:own] = part.mentioned
     stances = np.full((total, len(labels)), UNKNOWN_STANCE, np.int64)
     gold[:own, : len(labels)] = part.gold
     for row, annotation in enumerate(part.annotations):
         for column, label in enumerate(labels):
-            if not np.isnan(part.gold[row, column]):
-                stance = annotation.feelings.get(label)
-                mentioned[row, column] = stance is not None
-                if stance is not None:
-                    stances[row, column] = SCHEME.stance_names.index(stance)
+            if part.mentioned[row, column] == 1:
+                stances[row, column] = SCHEME.stance_names.index(annotation.feelings.get(label, FELT))
     start = own
     for head in part.auxiliary:
         gold[start : start + len(head.texts), columns[head.name]] = head.gold

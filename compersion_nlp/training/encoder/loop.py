@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import numpy as np
 import numpy.typing as npt
@@ -52,35 +53,32 @@ def fit_network(
     rounds = _rounds(examples, schedule, draw)
     first = next(rounds)
     steps_in_all = max(1, round(len(first) * schedule.epochs))
+    steps = islice(chain(first, chain.from_iterable(rounds)), steps_in_all)
     optimizer = torch.optim.AdamW(_parameter_groups(network, schedule), betas=_BETAS, fused=True)
     mean = _Mean(network, schedule.averaging, steps_in_all)
-    done, began, told, losses_since = 0, time.monotonic(), time.monotonic(), []
+    began = told = time.monotonic()
+    losses_since: list[float] = []
     network.train()
-    steps: list[npt.NDArray[np.int64]] = first
-    while done < steps_in_all:
-        for rows in steps[: steps_in_all - done]:
-            _set_rates(optimizer, done, steps_in_all, schedule.warm_up)
-            with torch.autocast("cpu", torch.bfloat16):
-                output = network(*collate(examples.ids, rows, padding))
-            output = output._make(part.float() for part in output)
-            loss = marks_loss(output, examples, rows, losses)
-            if answered is not None:
-                loss = (1 - losses.teacher) * loss + losses.teacher * teacher_loss(
-                    output, answered, rows, losses, network.n_labels
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_STEP)
-            optimizer.step()
-            done += 1
-            mean.add(network, done)
-            losses_since.append(float(loss.detach()))
-            if time.monotonic() - told > _TOLD_EVERY or done == steps_in_all:
-                told = time.monotonic()
-                left = (told - began) / done * (steps_in_all - done) / 60
-                progress(f"Step {done} of {steps_in_all}, loss {np.mean(losses_since):.4f}, {left:.0f} minutes left")
-                losses_since = []
-        steps = next(rounds)
+    for done, rows in enumerate(steps, start=1):
+        _set_rates(optimizer, done - 1, steps_in_all, schedule.warm_up)
+        with torch.autocast("cpu", torch.bfloat16):
+            output = network(*collate(examples.ids, rows, padding))
+        output = output._make(part.float() for part in output)
+        loss = marks_loss(output, examples, rows, losses)
+        if answered is not None:
+            from_teacher = teacher_loss(output, answered, rows, losses, network.n_labels)
+            loss = (1 - losses.teacher) * loss + losses.teacher * from_teacher
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_STEP)
+        optimizer.step()
+        mean.add(network, done)
+        losses_since.append(float(loss.detach()))
+        if time.monotonic() - told > _TOLD_EVERY or done == steps_in_all:
+            told = time.monotonic()
+            left = (told - began) / done * (steps_in_all - done) / 60
+            progress(f"Step {done} of {steps_in_all}, loss {np.mean(losses_since):.4f}, {left:.0f} minutes left")
+            losses_since = []
     mean.put_into(network)
     network.eval()
 
@@ -109,7 +107,7 @@ def _rounds(examples: Examples, schedule: Schedule, draw: np.random.Generator) -
 
 def _parameter_groups(network: Network, schedule: Schedule) -> list[dict[str, object]]:
     """Returns the parameters by learning rate and decay; those that are left as they are, are frozen."""
-    layers = len(network.enc.encoder.layer)
+    layers = network.layers
     frozen = ("enc.embeddings.", *(f"enc.encoder.layer.{layer}." for layer in range(schedule.frozen_layers)))
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():

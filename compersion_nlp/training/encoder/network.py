@@ -7,7 +7,7 @@ References:
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,10 +37,11 @@ class Network(nn.Module):
     The first ``n_labels`` of them are the scheme's, and have heads for mentions and their ``n_stances`` stances too.
     """
 
-    def __init__(self, encoder: nn.Module, n_queries: int, n_labels: int, n_stances: int, dropout: float) -> None:
+    def __init__(self, encoder: Any, n_queries: int, n_labels: int, n_stances: int, dropout: float) -> None:
         super().__init__()
         self.enc = encoder
         self.width = int(encoder.config.hidden_size)
+        self.layers = len(encoder.encoder.layer)
         self.n_labels = n_labels
         self.query = nn.Parameter(torch.randn(n_queries, self.width) * 0.02)
         self.key = nn.Linear(self.width, self.width)

@@ -1,4 +1,4 @@
-"""What a recipe can say about an encoder; the defaults are those of the shipped bundle, chosen on development data."""
+"""What a recipe can say about an encoder; ``models/encoder/recipe.toml`` says what the shipped bundle was made with."""
 
 from __future__ import annotations
 
