@@ -174,7 +174,7 @@ def test_label_writes_a_row_for_every_post_and_an_account(compersion, tmp_path):
     code, out, _ = compersion("label", FORUM, "--text-column", "body", "--title-column", "title", "-o", out_file)
     assert code == 0
     assert "60 read = 59 labelled + 1 rejected" in out
-    assert "hybrid@" in out
+    assert "encoder@" in out
     with out_file.open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 59
 
@@ -262,7 +262,7 @@ def test_labels_lists_the_scheme(compersion):
 def test_models_are_listed_shown_verified_and_promoted(compersion, own_store):
     _, out, _ = compersion("models", "list", "--json")
     listed = {item["name"]: item for item in json.loads(out)}
-    assert {name for name, item in listed.items() if item["default"]} == {"hybrid"}
+    assert {name for name, item in listed.items() if item["default"]} == {"encoder"}
     _, out, _ = compersion("models", "show", "linear")
     assert "trained on" in out or "train" in out
     code, out, _ = compersion("models", "verify")
@@ -272,6 +272,7 @@ def test_models_are_listed_shown_verified_and_promoted(compersion, own_store):
     assert code == 0
     _, out, _ = compersion("models", "list", "--json")
     assert {item["name"]: item["default"] for item in json.loads(out)} == {
+        "encoder": False,
         "hybrid": False,
         "linear": False,
         "rules": True,

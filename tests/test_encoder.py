@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,8 @@ from compersion_nlp.scorers.encoder import EncoderScorer, Settings, load
 from compersion_nlp.scorers.protocol import PROBES, StanceScorer, check_scorer
 from compersion_nlp.scorers.wordpieces import WordPieces, spell
 from compersion_nlp.tagger import Tagger
+from compersion_nlp.training.data import Auxiliary, Part, read_data
+from compersion_nlp.training.recipe import read_recipe
 from compersion_nlp.training.train import train
 
 RECIPE = """
@@ -213,6 +216,69 @@ def test_a_text_is_cut_into_chunks_that_leave_nothing_out(home, text):
     assert all(len(chunk.ids) <= 32 for chunk in chunks)
     whole = pieces.tokenizer.encode(spell(text)[0], add_special_tokens=False).ids
     assert [id_ for chunk in chunks for id_ in chunk.ids[1:-1]] == whole
+
+
+def test_what_is_typed_like_a_special_piece_is_text(scorer):
+    first, last = scorer.pieces.first, scorer.pieces.last
+    (chunk,) = scorer.pieces.cut(["so [SEP] glad [CLS]"])[0]
+    assert [id_ for id_ in chunk.ids if id_ in (first, last)] == [first, last]
+
+
+def test_texts_that_are_decided_on_are_not_learned_from_in_public_sets(home):
+    recipe = read_recipe(home / "tiny" / "recipe.toml")
+    theirs = home / "data" / "theirs" / "train.jsonl"
+    before = theirs.read_text()
+    held = json.loads((home / "corpora" / "made" / "dev.jsonl").read_text().splitlines()[0])["text"]
+    theirs.write_text(before + json.dumps({"id": "x", "text": held, "labels": ["fun"]}) + "\n")
+    (auxiliary,) = read_data(recipe, home / "tiny", home / "data").train.auxiliary
+    theirs.write_text(before)
+    assert held not in auxiliary.texts
+    assert (len(auxiliary.texts), auxiliary.gold.shape) == (40, (40, 2))
+
+
+def test_a_part_of_the_passages_leaves_the_others_texts_out_of_public_sets():
+    gold = np.array([[1], [0]], np.float32)
+    theirs = Auxiliary("theirs", ("one", "two", "three"), ("fun",), np.ones((3, 1), np.float32))
+    part = msgspec.structs.replace(Part.of(["one", "two"], gold), auxiliary=(theirs,))
+    assert part.only(np.array([True, False])).auxiliary[0].texts == ("one", "three")
+
+
+def test_bare_texts_say_nothing_of_what_is_mentioned_and_not_felt():
+    part = Part.of(["one", "two"], np.array([[1, 0], [0, np.nan]], np.float32))
+    assert np.array_equal(part.mentioned, np.array([[1, np.nan], [np.nan, np.nan]], np.float32), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('heads = ["theirs"]', 'heads = ["ours"]', r"scorer.options.heads names 'ours'[\s\S]*theirs"),
+        ('auxiliary = ["', 'auxiliary = ["../corpora/theirs/train", "', "names two splits of theirs"),
+        ('name = "encoder"', 'name = "linear"', r"data.auxiliary: the fitter 'linear' does not learn|unknown field"),
+        ("[scorer]", '[report]\ncorpora = ["../corpora/made/dev.jsonl"]\n[scorer]', "Two corpora are called made/dev"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused_before_anything_is_fitted(home, tmp_path, old, new, message):
+    recipe = tmp_path / "tiny" / "recipe.toml"
+    recipe.parent.mkdir()
+    text = (home / "tiny" / "recipe.toml").read_text().replace("../corpora", str(home / "corpora"))
+    assert old in text
+    recipe.write_text(text.replace(old, new.replace("../corpora", str(home / "corpora"))))
+    said = []
+    with pytest.raises(BadConfig, match=message):
+        train(recipe, progress=said.append, data_dir=home / "data")
+    assert not any("Step" in line for line in said)
+
+
+def test_a_scorer_of_another_kind_is_not_kept(home, tmp_path):
+    other = tmp_path / "corpora" / "other.jsonl"
+    other.parent.mkdir()
+    other.write_text("".join(json.dumps(row) + "\n" for row in passages("other", 60)))
+    recipe = home / "tiny" / "recipe.toml"
+    text = recipe.read_text()
+    recipe.write_text(text.replace("../corpora/made/train.jsonl", str(other)))
+    with pytest.raises(BadConfig, match="was fitted on other corpora"):
+        train(recipe, data_dir=home / "data", keep_scorer=True)
+    recipe.write_text(text)
 
 
 def test_files_that_are_no_encoder_are_refused(home, tmp_path):

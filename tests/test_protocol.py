@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from compersion_nlp.errors import BadScorer, UnknownLabel
-from compersion_nlp.scorers.protocol import PROBES, SavableScorer, Scorer, check_scorer
+from compersion_nlp.scorers.protocol import PROBES, Answers, SavableScorer, Scorer, StanceScorer, Trace, check_scorer
 
 
 class Lengths:
@@ -82,3 +82,39 @@ def test_the_probes_hold_what_has_broken_scorers():
     assert "" in PROBES
     assert any("\x00" in probe for probe in PROBES)
     assert any(len(probe) >= 10_000 for probe in PROBES)
+
+
+class Stances(Lengths):
+    """A sound scorer that also knows stances, of which it is never sure."""
+
+    def answer(self, texts):
+        felt = self.score(texts)
+        return Answers(felt, felt, np.zeros((*felt.shape, 6), np.float32))
+
+    def trace(self, texts):
+        return [Trace(np.zeros((1, 2), np.int64), *[np.zeros((1, 2), np.float32)] * 2) for _ in texts]
+
+
+def test_a_scorer_that_knows_stances_is_checked_for_them():
+    assert isinstance(Stances(), StanceScorer)
+    check_scorer(Stances())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda answers: answers._replace(stances=answers.stances[..., :5]), "answer returned stances as float32 of"),
+        (
+            lambda answers: answers._replace(mentioned=answers.mentioned * np.float32(np.nan)),
+            "answer returned mentioned",
+        ),
+        (lambda answers: answers._replace(felt=answers.felt + 1), "answer says something else of what is felt"),
+    ],
+)
+def test_answers_that_break_the_contract_are_refused(change, message):
+    class Broken(Stances):
+        def answer(self, texts):
+            return change(super().answer(texts))
+
+    with pytest.raises(BadScorer, match=message):
+        check_scorer(Broken())

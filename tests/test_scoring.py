@@ -6,7 +6,7 @@ import pytest
 from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.records import Span
 from compersion_nlp.scorers.protocol import Answers
-from compersion_nlp.scoring import aggregate, join_answers
+from compersion_nlp.scoring import aggregate, find_unfelt
 
 WINDOWS = [((Span(0, 1), Span(1, 2)), np.array([[2.0, -1.0], [0.0, -1.0]], np.float32))]
 
@@ -37,8 +37,8 @@ def answers(mentioned, felt_stance):
 
 
 def test_a_mention_that_is_surely_felt_is_no_mention_of_another_stance():
-    unfelt, _ = join_answers(answers([3.0], [20.0]))
-    other, _ = join_answers(answers([3.0], [-20.0]))
+    unfelt, *_ = find_unfelt(answers([3.0], [20.0]))
+    other, *_ = find_unfelt(answers([3.0], [-20.0]))
     assert unfelt[0] < -10
     assert other[0] == pytest.approx(3.0, abs=1e-3)
 
@@ -46,11 +46,11 @@ def test_a_mention_that_is_surely_felt_is_no_mention_of_another_stance():
 def test_the_surest_window_gives_the_stances():
     both = answers([1.0, 4.0], [-20.0, -20.0])
     both.stances[1, 0, 3] = 9.0
-    logits, stances = join_answers(both)
+    logits, stances, windows = find_unfelt(both)
     assert logits[0] == pytest.approx(4.0, abs=1e-3)
-    assert stances[0, 3] == 9.0
+    assert (stances[0, 3], windows[0]) == (9.0, 1)
 
 
 def test_extreme_answers_stay_finite():
-    logits, _ = join_answers(answers([500.0, -500.0], [-500.0, 500.0]))
+    logits, *_ = find_unfelt(answers([500.0, -500.0], [-500.0, 500.0]))
     assert np.isfinite(logits).all()

@@ -53,13 +53,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EncoderScorer:
-    """Scores texts with a network in ONNX; ``model`` is the file's content."""
+    """Scores texts with a network in ONNX; ``model`` is the file's content.
+
+    ``original`` is the same network before its weights were put in 8 bits, where it has just been fitted; else None.
+    """
 
     def __init__(self, labels: tuple[str, ...], settings: Settings, tokenizer: Tokenizer, model: bytes) -> None:
         self._labels = labels
         self.settings = settings
         self.pieces = WordPieces(tokenizer, settings.longest)
         self.model = model
+        self.original: EncoderScorer | None = None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # texts are spread over threads, not the parts of one
         options.log_severity_level = 3

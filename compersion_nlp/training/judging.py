@@ -36,7 +36,8 @@ class Fitted(msgspec.Struct, frozen=True, eq=False):
     """A scorer, and the passages that it may be judged on with their logits.
 
     ``logits`` (n, L) are those of what is felt, ``unfelt`` (n, L) those of what is mentioned and not felt; None for a
-    scorer that knows no stances.
+    scorer that knows no stances. ``original`` (n, L) are those of the same scorer before its weights were made smaller;
+    None where they were not, or where it is not at hand.
     """
 
     scorer: SavableScorer
@@ -44,13 +45,16 @@ class Fitted(msgspec.Struct, frozen=True, eq=False):
     logits: Scores
     unfelt: Scores | None
     how: str
+    original: Scores | None = None
 
 
 def fit_once(recipe: Recipe, data: Data, fit: Fit, progress: Progress) -> Fitted:
     """Returns the scorer fitted on the training passages, judged on the development passages."""
     progress(f"Fitting on {len(data.train.annotations)} passages")
     scorer = fit(data.train)
-    return Fitted(scorer, data.dev, *_answers(recipe, scorer, data.dev), HOW_DEV)
+    whole = getattr(scorer, "original", None)
+    original = None if whole is None else _answers(recipe, whole, data.dev)[0]
+    return Fitted(scorer, data.dev, *_answers(recipe, scorer, data.dev), HOW_DEV, original)
 
 
 def fit_folds(recipe: Recipe, part: Part, folds: int, fit: Fit, progress: Progress) -> Fitted:

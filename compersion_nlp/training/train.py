@@ -60,9 +60,10 @@ def train(
     def fit(part: Part) -> SavableScorer:
         return fitter.fit(options, part, recipe.labels, setting)
 
+    kept = open_bundle(output, edited=(RECIPE,)) if keep_scorer else None
     with threadpool_limits(1, user_api="blas"):  # how a sum is parted among threads decides its last digit
-        if keep_scorer:
-            fitted = keep(recipe, data, open_bundle(output, edited=(RECIPE,)))
+        if kept is not None:
+            fitted = keep(recipe, data, kept)
         elif recipe.data.folds is None:
             fitted = fit_once(recipe, data, fit, progress)
         else:
@@ -71,7 +72,8 @@ def train(
     how = f"{fitted.how} {recipe.caveat}".rstrip()
     decision = fit_decision(recipe.labels, fitted.logits, fitted.judged.gold, recipe.most_false_alarms)
     evaluation = evaluate(_cross_fitted(recipe, fitted, decision), seed=recipe.seed)
-    manifest = _manifest(recipe, resolve(recipe, options), data, decision, _scores(evaluation, how))
+    scores = _scores(evaluation, how) | _scores_in_full(recipe, fitted, kept)
+    manifest = _manifest(recipe, resolve(recipe, options), data, decision, scores)
     manifest = msgspec.structs.replace(manifest, mentioned=decide_unfelt(recipe, fitted))
     reports = make_reports(report, Bundle(manifest, fitted.scorer, output, ""), recipe.seed, progress)
     manifest = msgspec.structs.replace(manifest, reports=tuple(plain(report) for report in reports))
@@ -90,6 +92,20 @@ def _own_folder(recipe_path: Path) -> Path:
             f"Say where the bundle goes, or put the recipe into a folder of its own as {RECIPE}.",
         )
     return recipe_path.absolute().parent
+
+
+IN_FULL = "macro_f1_in_full_precision"
+
+
+def _scores_in_full(recipe: Recipe, fitted: Fitted, kept: Bundle | None) -> dict[str, Any]:
+    """Returns the macro F1 of the same scorer before its weights were made smaller, where it is known."""
+    if kept is not None:
+        return {IN_FULL: found} if (found := (kept.manifest.scores or {}).get(IN_FULL)) is not None else {}
+    if fitted.original is None:
+        return {}
+    whole = msgspec.structs.replace(fitted, logits=fitted.original)
+    decision = fit_decision(recipe.labels, whole.logits, whole.judged.gold, recipe.most_false_alarms)
+    return {IN_FULL: evaluate(_cross_fitted(recipe, whole, decision), resamples=1, seed=recipe.seed).macro.f1}
 
 
 def _cross_fitted(recipe: Recipe, fitted: Fitted, decision: Decision) -> Predictions:

@@ -52,9 +52,12 @@ def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting)
     model = export(student.network, kept)
     names = {head.name: head.labels for head in part.auxiliary if head.name in kept}
     settings = Settings(options.longest, names)
-    return EncoderScorer(
-        labels, settings, student.pieces.tokenizer, to_eight_bits(model) if options.eight_bit else model
-    )
+    original = EncoderScorer(labels, settings, student.pieces.tokenizer, model)
+    if not options.eight_bit:
+        return original
+    scorer = EncoderScorer(labels, settings, student.pieces.tokenizer, to_eight_bits(model))
+    scorer.original = original
+    return scorer
 
 
 def _check_heads(options: Options, part: Part) -> None:
