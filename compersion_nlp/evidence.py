@@ -1,7 +1,8 @@
-"""Which sentences carry a felt label: judged by their own score, and by what the text loses without them.
+"""Which sentences carry a felt label: judged by what they say for it, and by what the text loses without them.
 
 Leaving a part out and scoring again is occlusion (Zeiler & Fergus, 2014; for text, Li, Monroe &
-Jurafsky, 2016). It needs nothing of a scorer but ``score``, so any scorer gets evidence.
+Jurafsky, 2016). It needs nothing of a scorer but ``score``, so any scorer gets evidence; one that can trace its logits
+back to the words gives the sentences' scores in context.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import numpy.typing as npt
 
 from compersion_nlp.decision import Decision
 from compersion_nlp.records import Span
-from compersion_nlp.scorers.protocol import Scorer, Scores
+from compersion_nlp.scorers.protocol import Scorer, Scores, StanceScorer
 from compersion_nlp.scoring import score_all
 
 Carries = npt.NDArray[np.bool_]
 
-# Each bound keeps a hostile text from costing more than a few hundred scorings.
+# Each bound keeps a hostile text from costing more than some hundred scorings a label.
 MOST_WINDOWS = 5  # windows of one passage that are looked into for one label, surest first
 MOST_PARTS = 32  # parts of one window that are left out in turn; more sentences are joined
 MOST_ADDED = 6  # rounds in which a part is added where a label does not fall
@@ -50,6 +51,10 @@ class _Probe(NamedTuple):
     columns: tuple[int, ...]
     parts: tuple[Span, ...]
 
+    def span(self, passages: Sequence[Windowed]) -> Span:
+        """Returns where the window stands in its passage."""
+        return passages[self.passage].windows[self.window]
+
 
 def find_evidence(
     scorer: Scorer, decision: Decision, passages: Sequence[Windowed]
@@ -57,7 +62,7 @@ def find_evidence(
     """Returns, for each passage, the column of each felt label with the sentences that carry it.
 
     Looked at are the windows in which the label would be decided felt. A sentence carries a label
-    if it would be decided felt on its own, or if the window would not be without it, and leaving it
+    if it speaks for it by itself, or if the window would not be without it, and leaving it
     out costs about as much as leaving out the costliest one does. There is always at least one; and where the label
     would still be decided felt without all of them, the next costliest are added until it would not.
     """
@@ -105,7 +110,7 @@ def _weigh(
     A window of one part needs no scoring.
     """
     divided = [probe for probe in probes if len(probe.parts) > 1]
-    alone = score_all(scorer, (part.of(passages[probe.passage].text) for probe in divided for part in probe.parts))
+    speaks = _speak(scorer, decision, passages, divided)
     without = score_all(scorer, (text for probe in divided for text in _left_over(passages[probe.passage], probe)))
     row = 0
     for probe in probes:
@@ -115,7 +120,39 @@ def _weigh(
         rows = slice(row, row + len(probe.parts))
         row = rows.stop
         cost = passages[probe.passage].logits[probe.window] - without[rows]
-        yield _carries(decision, cost, alone[rows], without[rows]), cost
+        yield _carries(decision, cost, next(speaks), without[rows]), cost
+
+
+def _speak(
+    scorer: Scorer, decision: Decision, passages: Sequence[Windowed], probes: Sequence[_Probe]
+) -> Iterator[Carries]:
+    """Yields for each probe which part speaks for which label, bool of shape (parts, L).
+
+    A scorer that can trace its logits is asked in context: a part speaks that adds about as much as the one that adds
+    most. Another scorer is asked for each part alone: a part speaks that is decided felt.
+    """
+    if isinstance(scorer, StanceScorer):
+        texts = [probe.span(passages).of(passages[probe.passage].text) for probe in probes]
+        for probe, trace in zip(probes, scorer.trace(texts), strict=True):
+            homes = find_homes(trace.offsets + probe.span(passages).start, probe.parts)
+            added = np.stack([trace.felt[homes == part].sum(axis=0) for part in range(len(probe.parts))])
+            yield (added >= LEAST_SHARE * added.max(axis=0)) & (added > 0)
+        return
+    alone = score_all(scorer, (part.of(passages[probe.passage].text) for probe in probes for part in probe.parts))
+    decided = decision.decide(decision.probabilities(alone))
+    yield from np.split(decided, np.cumsum([len(probe.parts) for probe in probes])[:-1])
+
+
+def find_homes(offsets: npt.NDArray[np.int64], spans: Sequence[Span]) -> npt.NDArray[np.int64]:
+    """Returns which of ``spans``, in order, each word piece stands in, of shape (t,).
+
+    ``offsets`` has shape (t, 2). It is -1 for special pieces, which stand nowhere; what stands between two spans counts
+    to the first.
+    """
+    if not spans:
+        return np.full(len(offsets), -1)
+    homes = np.searchsorted([span.start for span in spans], offsets[:, 0], side="right") - 1
+    return np.where(offsets[:, 1] > offsets[:, 0], np.maximum(homes, 0), -1)
 
 
 def _complete(
@@ -157,11 +194,10 @@ def _left_over(passage: Windowed, probe: _Probe) -> Iterator[str]:
         yield text[window.start : part.start] + " " + text[part.end : window.end]
 
 
-def _carries(decision: Decision, cost: Scores, alone: Scores, without: Scores) -> Carries:
-    """Returns which part carries which label, bool of shape (parts, L), from logits of the same shape."""
-    decided_alone = decision.decide(decision.probabilities(alone))
+def _carries(decision: Decision, cost: Scores, speaks: Carries, without: Scores) -> Carries:
+    """Returns which part carries which label, bool of shape (parts, L), as are the others; ``without`` are logits."""
     lost_without = ~decision.decide(decision.probabilities(without))
     costly = cost >= LEAST_SHARE * cost.max(axis=0)
-    carries: Carries = (decided_alone | lost_without) & costly & (cost > 0)
+    carries: Carries = (speaks | lost_without) & costly & (cost > 0)
     costliest = cost == cost.max(axis=0)
     return np.where(carries.any(axis=0), carries, costliest)

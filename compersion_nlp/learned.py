@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from compersion_nlp.bundle import Bundle
 from compersion_nlp.decision import Decision
-from compersion_nlp.evidence import Windowed
+from compersion_nlp.evidence import Windowed, find_homes
 from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.mentions import Learned
 from compersion_nlp.records import Span
@@ -72,19 +72,10 @@ def _find_places(
 def _best_sentences(
     passage: Windowed, window: Span, trace: Trace, columns: Sequence[int]
 ) -> Iterator[tuple[int, Span]]:
-    homes = _home_sentences(trace.offsets + window.start, passage.sentences)
+    homes = find_homes(trace.offsets + window.start, passage.sentences)
     inside = np.unique(homes[homes >= 0])
     if not len(inside):
         return
     added = np.stack([trace.mentioned[homes == sentence].sum(axis=0) for sentence in inside])
     for column in columns:
         yield column, passage.sentences[inside[added[:, column].argmax()]]
-
-
-def _home_sentences(offsets: npt.NDArray[np.int64], sentences: Sequence[Span]) -> npt.NDArray[np.int64]:
-    """Returns the sentence that each word piece stands in, (t,); -1 for the special pieces, which stand nowhere."""
-    if not sentences:
-        return np.full(len(offsets), -1)
-    starts = [sentence.start for sentence in sentences]
-    homes = np.maximum(np.searchsorted(starts, offsets[:, 0], side="right") - 1, 0)
-    return np.where(offsets[:, 1] > offsets[:, 0], homes, -1)

@@ -31,6 +31,10 @@ def test_a_feeling_that_no_word_names_is_mentioned_by_its_sentence():
     assert join_mentions((), "envy", felt=False, learned=learned) == ("other", (Mention("envy", "other", PLACE),))
 
 
+def test_a_scorer_that_knows_stances_decides_whether_there_is_a_mention():
+    assert join_mentions(mentions("past"), "envy", felt=False, learned=Learned(False, "past", PLACE)) == (None, ())
+
+
 def test_a_mention_that_says_felt_takes_the_stance_that_is_learned():
     stance, found = join_mentions(mentions("felt"), "envy", felt=False, learned=Learned(True, "past", PLACE))
     assert (stance, found) == ("past", mentions("past"))

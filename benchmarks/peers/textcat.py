@@ -11,7 +11,7 @@ from spacy.training import Example
 
 from peers import Floats, Score, Task, macro_average_precision, to_logits
 
-EPOCHS = 10  # of which the best on dev is kept, as spaCy's own train command does
+EPOCHS = 6  # of which the best on dev is kept, as spaCy's own train command does
 BATCH = 32
 DROPOUT = 0.2
 
