@@ -63,11 +63,11 @@ class Mention(msgspec.Struct, frozen=True, array_like=True):
 class Finding(msgspec.Struct, frozen=True):
     """What a reading says of one label.
 
-    ``probability`` is calibrated, 0 to 1. ``stance`` is ``felt`` exactly where the label is decided
-    to be felt, else the strongest other stance of its mentions, else None. ``evidence`` holds the
-    sentences that carry a felt label. ``mentions`` are judged one by one, from the words around each: one of them can
-    be ``felt`` where the passage as a whole is not decided to be. ``provisional``: the calibration saw too few examples
-    to trust.
+    ``probability`` is calibrated, 0 to 1. ``stance`` is ``felt`` exactly where the label is decided to be felt; else
+    the stance of what is only mentioned: by a bundle that knows stances, its own, by another the strongest of its
+    mentions; else None. ``evidence`` holds the sentences that carry a felt label. ``mentions`` are the places where it
+    is named or described, each with the stance it has there; one that says ``felt`` stands only beside a label that is
+    felt. ``provisional``: the calibration saw too few examples to trust.
     """
 
     label: str

@@ -24,7 +24,7 @@ from compersion_nlp.cli.progress import describe
 ROOT = Path(__file__).parent.parent
 FORUM = ROOT / "corpora" / "examples" / "forum.csv"
 DEV = ROOT / "corpora" / "relational" / "dev.jsonl"
-GLOWING = "He came home glowing and I couldn't stop grinning. Jealous? Not tonight."
+GLOWING = "He came home glowing and I couldn't stop grinning. Was I jealous? No, not tonight."
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_tag_says_in_words_what_is_felt_and_what_is_not(compersion):
     _, out, _ = compersion("tag", GLOWING)
     lines = {line.split()[1]: line for line in out.splitlines() if line.startswith("felt")}
     assert "compersion" in lines
-    assert any("denied: “Jealous”" in line and not line.startswith("felt") for line in out.splitlines())
+    assert any("denied: “jealous”" in line and not line.startswith("felt") for line in out.splitlines())
 
 
 @pytest.mark.parametrize(

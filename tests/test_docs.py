@@ -39,7 +39,7 @@ def test_the_readmes_example_runs_and_says_what_it_says():
     (example,) = PYTHON.findall(read("README.md"))
     names = {}
     exec(compile(example, "README.md", "exec"), names)
-    first = names["tagger"].tag("He came home glowing and I couldn't stop grinning. Jealous? Not tonight.")
+    first = names["tagger"].tag("He came home glowing and I couldn't stop grinning. Was I jealous? No, not tonight.")
     assert "compersion" in first.felt
     assert compersion_nlp.Span(0, 50) in first["compersion"].evidence
     assert first["jealousy"].stance == "denied"

@@ -53,8 +53,18 @@ def test_two_sentences_that_each_carry_it_are_both_evidence():
 
 
 def test_a_sentence_that_matters_far_less_than_another_is_left_out():
-    text = "glad glad glad glad glad. A little glad."
-    assert evidence(text) == {"joy": ["glad glad glad glad glad."]}
+    text = "glad glad glad glad glad. A bus, not unlike a glad one? no."
+    scorer = WordScorer()
+    scorer.score = lambda texts: (
+        WordScorer.score(scorer, [text.replace("a glad one", "one") for text in texts])
+        + np.array([[0.5 * ("a glad one" in text), 0] for text in texts], np.float32).reshape(len(texts), 2)
+    )
+    assert evidence(text, scorer=scorer) == {"joy": ["glad glad glad glad glad."]}
+
+
+def test_sentences_are_added_until_the_label_falls_without_them():
+    text = "glad glad glad glad glad. The bus came. A little glad."
+    assert evidence(text) == {"joy": ["glad glad glad glad glad.", "A little glad."]}
 
 
 def test_a_passage_of_one_sentence_is_its_own_evidence():

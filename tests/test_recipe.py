@@ -67,7 +67,13 @@ def test_the_resolved_recipe_writes_every_default_out_and_reads_back(write):
     assert resolved["scorer"]["options"]["word_ngrams"] == [1, 1]
     assert resolved["scorer"]["options"]["min_df"] == linear.Options().min_df
     assert resolved["labels"] == list(SCHEME.names)
-    assert resolved["data"] == {"train": ["train.jsonl"], "dev": [], "dev_share": 0.25, "folds": None}
+    assert resolved["data"] == {
+        "train": ["train.jsonl"],
+        "dev": [],
+        "dev_share": 0.25,
+        "folds": None,
+        "auxiliary": [],
+    }
 
 
 @pytest.mark.parametrize(

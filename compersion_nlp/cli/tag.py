@@ -29,7 +29,7 @@ def tag(
     feeling that is only mentioned is listed with its stance: past, denied, other (somebody
     else's), hypothetical or general.
 
-    Example: compersion tag "He came home glowing and I couldn't stop grinning. Jealous? Not tonight."
+    Example: compersion tag "He came home glowing and I couldn't stop grinning. Was I jealous? No, not tonight."
     """
     if text == "-":
         text = _read_standard_input()
