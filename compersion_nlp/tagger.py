@@ -16,6 +16,7 @@ from compersion_nlp.evidence import Windowed, find_evidence
 from compersion_nlp.learned import learn_mentions
 from compersion_nlp.lexicon import Lexicon, default_lexicon
 from compersion_nlp.mentions import Learned, join_mentions
+from compersion_nlp.readings import Readings
 from compersion_nlp.records import Finding, Mention, Passage, Reading, Span
 from compersion_nlp.scorers.protocol import Answers, Scorer, StanceScorer
 from compersion_nlp.scorers.rules import RulesScorer
@@ -68,6 +69,14 @@ class Tagger:
         while batch := list(islice(remaining, batch_size)):
             yield from self._read([_text_of(item) for item in batch], explain)
 
+    def tabulate(self, texts: Sequence[str], explain: bool = True) -> Readings:
+        """Returns the readings of texts column by column, as a batch keeps them; they say what ``tag_many`` says."""
+        if explain and texts:
+            return Readings.of(self._read(texts, explain))
+        probabilities = self.probabilities(texts)
+        provisional = tuple(label for label in self.labels if self.bundle.manifest.decision[label].provisional)
+        return Readings(self.model, self.labels, _rounded(probabilities), self.decide(probabilities), provisional)
+
     def probabilities(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Returns calibrated probabilities of shape (n, L), columns in the order of ``labels``."""
         manifest = self.bundle.manifest
@@ -93,7 +102,7 @@ class Tagger:
         explained = self._explain(texts, scored, felt, answers) if explain else [_Explained((), None, {})] * len(texts)
         return [
             Reading(text, self._findings(*row), self.model, explained=explain)
-            for text, *row in zip(texts, probabilities, felt, explained, strict=True)
+            for text, *row in zip(texts, _rounded(probabilities), felt, explained, strict=True)
         ]
 
     def _explain(
@@ -127,7 +136,7 @@ class Tagger:
             findings.append(
                 Finding(
                     label=label,
-                    probability=round(float(probabilities[column]), PROBABILITY_DIGITS),
+                    probability=float(probabilities[column]),
                     stance=stance,
                     evidence=explained.evidence.get(column, ()),
                     mentions=mentions,
@@ -135,6 +144,10 @@ class Tagger:
                 )
             )
         return tuple(findings)
+
+
+def _rounded(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.round(probabilities, PROBABILITY_DIGITS)
 
 
 class _Explained(NamedTuple):

@@ -7,6 +7,8 @@ import pytest
 
 from compersion_nlp.bundle import Manifest, write_bundle
 from compersion_nlp.decision import LabelDecision
+from compersion_nlp.engines import Serial
+from compersion_nlp.readings import Readings
 from compersion_nlp.records import Finding, Reading, Span
 
 LABELS = ("compersion", "joy")
@@ -49,13 +51,14 @@ class WordTagger:
 
     model = "plain@1"
 
-    def tag_many(self, passages, explain=True, batch_size=256):
-        texts = list(passages)
+    def tabulate(self, texts, explain=True):
         if any("poison" in text for text in texts):
             raise ValueError("the batch is too bitter to score")
-        for text in texts:
-            joy = Finding("joy", 0.9, "felt", (Span(0, len(text)),)) if "joy" in text else Finding("joy", 0.1)
-            yield Reading(text, (Finding("compersion", round(len(text) / 2**20, 6)), joy), self.model, explain)
+        return Readings.of([self.tag(text, explain) for text in texts])
+
+    def tag(self, text, explain):
+        joy = Finding("joy", 0.9, "felt", (Span(0, len(text)),)) if "joy" in text else Finding("joy", 0.1)
+        return Reading(text, (Finding("compersion", round(len(text) / 2**20, 6)), joy), self.model, explain)
 
 
 @pytest.fixture
@@ -72,6 +75,7 @@ def word_tagger(monkeypatch):
     """Makes jobs of this process read with a tagger that needs no model; returns it."""
     tagger = WordTagger()
     monkeypatch.setattr("compersion_nlp.batch.reader._tagger", lambda folder, digest: tagger)
+    monkeypatch.setattr("compersion_nlp.batch.run.OTHER_PROCESS", Serial)  # another process would not have the tagger
     return tagger
 
 

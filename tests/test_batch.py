@@ -37,6 +37,14 @@ def job(tmp_path, plain_bundle):
     return Job(inputs=(posts,), output=tmp_path / "out.jsonl", model=plain_bundle, chunk_size=4)
 
 
+@pytest.fixture
+def in_two(job, tmp_path):
+    """Returns a job whose columns only the rows tell: it reads them all before it writes the first."""
+    posts = tmp_path / "posts.jsonl"
+    posts.write_text("".join(json.dumps({"text": f"joy {n}", "likes": n}) + "\n" for n in range(25)))
+    return again(job, inputs=(posts,), output=tmp_path / "out.csv")
+
+
 def again(job, **changes):
     return msgspec.structs.replace(job, **changes)
 
@@ -109,7 +117,7 @@ def test_an_input_without_rows_gives_an_output_without_rows(job):
     write_posts(job.inputs[0], [])
     account = label(again(job, output=job.output.with_suffix(".csv")))
     assert (account.read, account.chunks, account.duplicate_ids) == (0, 0, 0)
-    assert job.output.with_suffix(".csv").read_text().startswith("felt,")
+    assert job.output.with_suffix(".csv").read_text().startswith("id,text,likes,felt,")
 
 
 def test_columns_that_give_way_and_guarded_cells_are_told(job):
@@ -158,23 +166,23 @@ def test_only_the_rows_that_the_model_fails_on_are_rejected(job, poisoned):
 
 
 def test_a_reason_does_not_quote_the_text(word_tagger, monkeypatch):
-    tag_many = word_tagger.tag_many
+    tabulate = word_tagger.tabulate
 
-    def quoting(passages, explain, batch_size):
+    def quoting(passages, explain):
         if "secret affair" in passages:
             raise ValueError(f"cannot score {passages[0]!r}")
-        return tag_many(passages, explain)
+        return tabulate(passages, explain)
 
-    monkeypatch.setattr(word_tagger, "tag_many", quoting)
+    monkeypatch.setattr(word_tagger, "tabulate", quoting)
     found = ChunkReader("", "", True)(Chunk(1, (Passage("secret affair", 1),)))
     assert found.entry.complaint == "row 1: the model failed: ValueError"
 
 
 def test_a_model_that_fails_on_everything_is_an_error_and_not_a_pile_of_rejected_rows(job, word_tagger, monkeypatch):
-    def broken(passages, explain, batch_size):
+    def broken(passages, explain):
         raise RuntimeError("weights are gone")
 
-    monkeypatch.setattr(word_tagger, "tag_many", broken)
+    monkeypatch.setattr(word_tagger, "tabulate", broken)
     with pytest.raises(BadScorer, match=r"plain@1 could not read .* RuntimeError: weights are gone.\nThe fault"):
         label(job)
 
@@ -222,7 +230,7 @@ def test_an_output_that_is_there_is_not_replaced(job):
 def test_overwrite_replaces_it_only_at_the_end(job):
     job.output.write_text("precious")
     with pytest.raises(Interrupted):
-        label(again(job, overwrite=True), stop_in("merging"))
+        label(again(job, overwrite=True), stop_after(6))
     assert job.output.read_text() == "precious"
     label(again(job, resume=True))
     assert len(rows(job)) == 25
@@ -289,9 +297,9 @@ def test_a_resumed_job_gives_the_bytes_of_an_undisturbed_one(job, chunks, word_t
     with pytest.raises(Interrupted, match=r"interrupted.\nWhat is done is kept: go on with --resume"):
         label(label_job, stop_after(chunks))
     read = []
-    tag_many = word_tagger.tag_many
+    tabulate = word_tagger.tabulate
     monkeypatch.setattr(
-        word_tagger, "tag_many", lambda texts, *rest, **named: (read.extend(texts), tag_many(texts, *rest, **named))[1]
+        word_tagger, "tabulate", lambda texts, *rest, **named: (read.extend(texts), tabulate(texts, *rest, **named))[1]
     )
     account = label(again(label_job, resume=True))
     assert label_job.output.read_bytes() == undisturbed
@@ -364,22 +372,17 @@ def test_an_identity_says_what_changed(changes, message):
         raise AssertionError(was.change(msgspec.structs.replace(was, **changes)))
 
 
-def test_engine_and_form_of_the_output_can_change_between_runs(job):
-    label(job)
+def test_engine_and_form_of_the_output_can_change_between_runs(in_two):
     with pytest.raises(Interrupted):
-        label(again(job, output=job.output.with_suffix(".csv")), stop_in("merging"))
-    account = label(
-        again(
-            job, output=job.output.with_suffix(".csv"), resume=True, write=WriteOptions(raw_cells=True), engine="joblib"
-        )
-    )
+        label(in_two, stop_in("writing"))
+    account = label(again(in_two, resume=True, write=WriteOptions(raw_cells=True), engine="joblib"))
     assert (account.chunks_resumed, account.engine) == (7, "joblib")
 
 
 def test_a_part_that_was_lost_is_read_again(job):
     with pytest.raises(Interrupted):
-        label(job, stop_in("merging"))
-    (job.output.with_name("out.jsonl.job") / "parts" / "000003.jsonl").unlink()
+        label(job, stop_after(7))
+    (job.output.with_name("out.jsonl.job") / "parts" / "000003.msgpack").unlink()
     assert label(again(job, resume=True)).chunks_resumed == 6
     assert [row["id"] for row in rows(job)] == [str(n) for n in range(25)]
 
@@ -398,22 +401,27 @@ def test_an_input_that_changes_while_it_is_read_is_an_error_and_no_output(job):
     assert label(again(job, resume=True)).read == 25  # only its time had changed
 
 
-def test_an_input_that_changes_while_it_is_merged_is_an_error_and_no_output(job):
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"joy 24", "likes": 24}', '"joy 24", "likes": 24}\n{"text": "more"}'), ("joy 17", "joy 71"), ("joy 24", "")],
+    ids=["longer", "another text", "no text"],
+)
+def test_an_input_that_changes_before_it_is_read_again_is_an_error_and_no_output(in_two, old, new):
     def rewrite(progress):
-        if progress.stage == "merging" and progress.chunks == 1:
-            with job.inputs[0].open("a") as file:
-                file.write("99,more,1\n")
+        if progress.stage == "writing" and progress.chunks == 1:
+            posts = in_two.inputs[0]
+            posts.write_text(posts.read_text().replace(old, new))
 
     with pytest.raises(BadInput, match="changed"):
-        label(job, rewrite)
-    assert not job.output.exists()
+        label(in_two, rewrite)
+    assert not in_two.output.exists()
 
 
-@pytest.mark.parametrize("stage", ["reading", "merging"])
-def test_a_full_disk_is_an_error_that_can_be_resumed(job, stage):
+@pytest.mark.parametrize("stage", ["reading", "writing"])
+def test_a_full_disk_is_an_error_that_can_be_resumed(in_two, stage):
     with pytest.raises(CompersionError, match=r"No space left on device.\nFree some space. What is done is kept"):
-        label(job, stop_in(stage, OSError(errno.ENOSPC, "No space left on device")))
-    assert label(again(job, resume=True)).read == 25
+        label(in_two, stop_in(stage, OSError(errno.ENOSPC, "No space left on device")))
+    assert label(again(in_two, resume=True)).read == 25
 
 
 def test_a_disk_that_is_full_for_a_part_leaves_a_job_to_resume(job, monkeypatch):
@@ -444,7 +452,7 @@ def test_an_output_that_the_sink_cannot_write_leaves_a_job_to_resume(job, monkey
         with pytest.raises(BadInput, match="could not be written: No space left on device"):
             label(job)
     assert names(job) == ["out.jsonl.job", "posts.csv"]
-    assert label(again(job, resume=True)).chunks_resumed == 7
+    assert label(again(job, resume=True)).chunks_resumed == 1
 
 
 def test_a_worker_that_dies_leaves_a_job_to_resume(job, monkeypatch):
@@ -462,13 +470,20 @@ def test_a_worker_that_dies_leaves_a_job_to_resume(job, monkeypatch):
 # Progress
 
 
-def test_progress_counts_to_the_end_of_both_passes(job):
+def test_progress_counts_to_the_end_of_both_passes(in_two):
+    told = []
+    label(in_two, told.append)
+    reading, writing = ([one for one in told if one.stage == stage] for stage in ("reading", "writing"))
+    assert [one.items for one in reading] == [4, 8, 12, 16, 20, 24, 25]
+    assert [one.items for one in writing] == [4, 8, 12, 16, 20, 24, 25]
+    assert writing[-1].share == 1.0
+
+
+def test_where_the_columns_are_known_a_chunk_is_written_as_soon_as_it_is_read(job):
     told = []
     label(job, told.append)
-    reading, merging = ([one for one in told if one.stage == stage] for stage in ("reading", "merging"))
-    assert [one.items for one in reading] == [4, 8, 12, 16, 20, 24, 25]
-    assert [one.items for one in merging] == [4, 8, 12, 16, 20, 24, 25]
-    assert merging[-1].share == 1.0
+    assert {one.stage for one in told} == {"reading"}
+    reading = told
     assert reading[3].share == pytest.approx(16 / 26)  # the header is a line too
     assert reading[3].remaining > 0
 

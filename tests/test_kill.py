@@ -56,9 +56,9 @@ class Countdown:
     def install(self, tagger):
         """Listens from here on, for good: only a child may call it."""
         sys.addaudithook(self.hear)
-        fsync, tag_many = os.fsync, tagger.tag_many
+        fsync, tabulate = os.fsync, tagger.tabulate
         os.fsync = lambda descriptor: (fsync(descriptor), self.tick())
-        tagger.tag_many = lambda *args, **named: (self.tick(), tag_many(*args, **named))[1]
+        tagger.tabulate = lambda *args, **named: (self.tick(), tabulate(*args, **named))[1]
 
 
 def in_child(work):
@@ -153,8 +153,8 @@ def test_a_job_killed_from_outside_is_resumed_to_the_same_bytes(job, word_tagger
     expected, _ = undisturbed
     child = os.fork()
     if child == 0:
-        tag_many = word_tagger.tag_many
-        word_tagger.tag_many = lambda *args, **named: (time.sleep(0.01), tag_many(*args, **named))[1]
+        tabulate = word_tagger.tabulate
+        word_tagger.tabulate = lambda *args, **named: (time.sleep(0.01), tabulate(*args, **named))[1]
         try:
             label(job)
         finally:

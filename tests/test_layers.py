@@ -13,7 +13,7 @@ ROOT = Path(compersion_nlp.__file__).parent
 # in its own line, and from its own package. A package stands for its modules, but for those that have
 # a place of their own.
 LAYERS = (
-    ("errors", "labels", "records", "folding", "text"),
+    ("errors", "labels", "records", "readings", "folding", "text"),
     ("registry", "scorers.protocol", "corpus", "decision", "bundle", "sources", "sinks"),
     ("phrases", "lexicon", "stance", "corpus_checks"),
     ("scorers",),

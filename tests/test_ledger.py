@@ -4,18 +4,20 @@ import subprocess
 import sys
 from hashlib import sha256
 
+import msgspec
 import pytest
 
 from compersion_nlp.batch.job import Identity, InputDigest
 from compersion_nlp.batch.ledger import WorkFolder, write_synced
-from compersion_nlp.batch.reader import Entry, Part
+from compersion_nlp.batch.reader import Entry, Part, Stored
 from compersion_nlp.errors import BadInput
 from compersion_nlp.sources import ReadOptions
 
 IDENTITY = Identity((InputDigest("a.csv", "0" * 64),), "m@1", "1" * 64, ReadOptions(id_column="id"), 4, True)
 
 
-def part(chunk, data=b'{"number":1,"rejected":"x"}\n'):
+def part(chunk, reason="x"):
+    data = msgspec.msgpack.encode(Stored(bytes(8), {0: reason}, None))
     digest = sha256(data).hexdigest()
     return Part(Entry(chunk, chunk, chunk, 0, 1, "row 1: x", {"text": ["str"]}, digest), data)
 
@@ -59,11 +61,22 @@ def test_chunks_with_the_same_columns_hold_them_once(work):
         assert len({id(entry.columns) for entry in ledger.entries()}) == 1
 
 
-def test_lines_come_in_the_order_of_the_chunks(work):
+def test_entries_come_in_the_order_of_the_chunks(work):
     with work.ledger() as ledger:
-        ledger.add(part(2, b'{"number":2,"reading":{"felt":[]}}\n'))
+        ledger.add(part(2))
         ledger.add(part(1))
-        assert [line.number for line in ledger.lines()] == [1, 2]
+        assert [entry.chunk for entry in ledger.entries()] == [1, 2]
+
+
+def test_a_chunk_that_a_process_ended_on_is_suspect(work):
+    assert work.suspect() is None
+    work.begin_chunk(3)
+    assert work.suspect() == 3
+    with work.ending_chunks():
+        work.begin_chunk(4)
+    assert work.suspect() is None
+    (work.path / "begun").write_bytes(b"")
+    assert work.suspect() is None
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40])
@@ -87,22 +100,22 @@ def test_a_damaged_line_in_the_middle_costs_its_own_chunk_alone(work):
 
 def test_a_missing_part_is_not_done(work):
     fill(work)
-    (work.path / "parts" / "000002.jsonl").unlink()
+    (work.path / "parts" / "000002.msgpack").unlink()
     assert done(work) == [1, 3]
 
 
 def test_a_part_with_other_contents_is_not_done(work):
     fill(work)
-    (work.path / "parts" / "000002.jsonl").write_bytes(b'{"number":9}\n')
+    (work.path / "parts" / "000002.msgpack").write_bytes(b"other")
     assert done(work) == [1, 3]
 
 
 def test_a_chunk_that_is_done_again_counts_as_it_was_done_last(work):
     fill(work)
     with work.ledger() as ledger:
-        ledger.add(part(2, b'{"number":2,"rejected":"y"}\n'))
+        ledger.add(part(2, "y"))
     with work.ledger() as ledger:
-        assert [line.rejected for line in ledger.lines()] == ["x", "y", "x"]
+        assert [ledger.read(chunk).rejected[0] for chunk in (1, 2, 3)] == ["x", "y", "x"]
 
 
 def test_a_folder_without_identity_holds_no_job(work):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from compersion_nlp.errors import BadInput
 from compersion_nlp.labels import SCHEME
+from compersion_nlp.readings import Readings
 from compersion_nlp.records import Finding, Mention, Passage, Reading, Span
 from compersion_nlp.sinks import open_sink
 from compersion_nlp.sinks.flat import flat_columns, flatten, unflatten
@@ -55,6 +56,11 @@ def test_columns_are_named_for_the_labels():
     ]
 
 
+def cells(reading, labels):
+    flat = flatten(Readings.of_row(reading.to_row()), labels, explained=True)
+    return {name: cell for name, (cell,) in flat.items()}
+
+
 def test_a_reading_is_flat():
     reading = Reading(
         TEXT,
@@ -65,7 +71,7 @@ def test_a_reading_is_flat():
         ),
         "base@1.0",
     )
-    flat = flatten(reading.to_row(), ["joy", "love", "jealousy"], explained=True)
+    flat = cells(reading, ["joy", "love", "jealousy"])
     assert flat == {
         "felt": "joy;love",
         "model": "base@1.0",
@@ -85,7 +91,7 @@ def test_a_reading_is_flat():
 @given(readings())
 @settings(deadline=None, max_examples=60)
 def test_unflatten_undoes_flatten(reading):
-    flat = flatten(reading.to_row(), SCHEME.names, explained=True)
+    flat = cells(reading, SCHEME.names)
     assert Reading.from_row(unflatten(flat), TEXT) == reading
 
 

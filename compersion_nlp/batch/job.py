@@ -27,20 +27,38 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     stances, mentions and evidence. With ``strict``, a row that cannot be read stops the job.
     ``resume`` goes on with an unfinished job, and starts one where there is none; ``overwrite``
     discards what is there. A chunk holds ``chunk_size`` passages, or fewer where they are very long.
+
+    A string that begins with a protocol of fsspec, as ``s3://bucket/posts.csv``, is a path in a
+    bucket or on another machine. ``work_folder`` is where a job with such paths keeps what it has
+    fetched and not yet put in place: by default beside an output on this machine, and in the current
+    directory for any other.
     """
 
-    inputs: tuple[Path, ...]
-    output: Path
+    inputs: tuple[str | Path, ...]
+    output: str | Path
     model: str | Path | None = None
     read: ReadOptions = ReadOptions()
     write: WriteOptions = WriteOptions()
     chunk_size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_CHUNK)] = CHUNK_SIZE
     engine: str = "serial"
     workers: int = 1
+    address: str | None = None
     explain: bool = True
     strict: bool = False
     resume: bool = False
     overwrite: bool = False
+    work_folder: Path | None = None
+
+
+class LocalJob(Job, frozen=True, kw_only=True):
+    """A job whose files are all on this machine, fetched before if they have to be.
+
+    ``names`` are what the inputs are called in the job's identity; without them, by their file names.
+    """
+
+    inputs: tuple[Path, ...]
+    output: Path
+    names: tuple[str, ...] = ()
 
 
 class InputDigest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,13 +117,16 @@ def show_path(path: str | Path) -> str:
 class Inputs:
     """The inputs of a job, and how their files were when it began."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], names: Sequence[str] = ()) -> None:
         self.paths = tuple(paths)
+        self._names = tuple(names) or tuple(show_path(path.name) for path in self.paths)
         self._stamp = stamp(self.paths)
 
     def digests(self) -> tuple[InputDigest, ...]:
         """Reads every input and returns its digest."""
-        return tuple(InputDigest(show_path(path.name), digest_inputs([path])) for path in self.paths)
+        return tuple(
+            InputDigest(name, digest_inputs([path])) for name, path in zip(self._names, self.paths, strict=True)
+        )
 
     def check(self) -> None:
         """Raises BadInput if a file is not as it was when the job began."""

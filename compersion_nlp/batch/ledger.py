@@ -19,11 +19,12 @@ from typing import IO
 import msgspec
 
 from compersion_nlp.batch.job import Identity
-from compersion_nlp.batch.reader import Entry, Line, Part
+from compersion_nlp.batch.reader import Entry, Part, Stored, read_part
 from compersion_nlp.errors import BadInput
 
 SUFFIX = ".job"
 IDENTITY, LEDGER, PARTS, REJECTED, LOCK = "job.json", "ledger.jsonl", "parts", "rejected.jsonl", "lock"
+BEGUN = "begun"
 
 
 class WorkFolder:
@@ -32,6 +33,7 @@ class WorkFolder:
     def __init__(self, output: Path) -> None:
         self.path = output.with_name(output.name + SUFFIX)
         self._identity = self.path / IDENTITY
+        self._begun = self.path / BEGUN
 
     @property
     def unfinished(self) -> bool:
@@ -43,6 +45,25 @@ class WorkFolder:
         self.clear()
         (self.path / PARTS).mkdir()
         write_synced(self._identity, msgspec.json.encode(identity))
+
+    def begin_chunk(self, number: int) -> None:
+        """Notes that this very process is about to read a chunk."""
+        self._begun.write_bytes(b"%d" % number)
+
+    @contextmanager
+    def ending_chunks(self) -> Iterator[None]:
+        """Notes at the end of the block, however it ends, that this process has come out of whatever it was reading."""
+        try:
+            yield
+        finally:
+            self._begun.unlink(missing_ok=True)
+
+    def suspect(self) -> int | None:
+        """Returns the chunk that a process was reading when it ended without a word, or None."""
+        try:
+            return int(self._begun.read_bytes())
+        except (FileNotFoundError, ValueError):  # ValueError: it was killed as it wrote the note
+            return None
 
     def identity(self) -> Identity:
         """Returns what ``begin`` was given; raises BadInput if this version cannot read it."""
@@ -63,7 +84,7 @@ class WorkFolder:
 
         Raises BadInput if anything is in the folder that a job does not put there.
         """
-        own = {IDENTITY, f"{IDENTITY}.tmp", LEDGER, PARTS, REJECTED, LOCK}
+        own = {IDENTITY, f"{IDENTITY}.tmp", LEDGER, PARTS, REJECTED, LOCK, BEGUN}
         if strange := sorted({path.name for path in self.path.iterdir()} - own):
             raise BadInput(
                 f"{self.path} is in the way: it holds {strange[0]!r}, which no job puts there.",
@@ -136,11 +157,9 @@ class Ledger:
         self._keep(entry)
         return entry
 
-    def lines(self) -> Iterator[Line]:
-        """Yields the lines of all parts in the order of the items."""
-        decoder = msgspec.json.Decoder(Line)
-        for chunk in sorted(self._entries):
-            yield from decoder.decode_lines(self._part(chunk).read_bytes())
+    def read(self, chunk: int) -> Stored:
+        """Returns what the part of a chunk that is done holds."""
+        return read_part(self._part(chunk).read_bytes())
 
     def _keep(self, entry: Entry) -> None:
         # Most chunks of an input have the same columns: one copy of them is enough for all.
@@ -148,7 +167,7 @@ class Ledger:
         self._entries[entry.chunk] = msgspec.structs.replace(entry, columns=columns)
 
     def _part(self, chunk: int) -> Path:
-        return self._parts / f"{chunk:06d}.jsonl"
+        return self._parts / f"{chunk:06d}.msgpack"
 
     def _sound(self, entry: Entry) -> bool:
         part = self._part(entry.chunk)

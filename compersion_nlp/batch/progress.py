@@ -18,7 +18,7 @@ BY_LINE = (*MULTILINE, "jsonl", "text")
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a job has come in one of its passes: ``reading`` or ``merging``.
+    """How far a job has come in one of its passes: ``reading``, which mostly writes too, or ``writing``.
 
     ``items`` counts the rows of the pass so far, ``chunks_resumed`` and ``items_resumed`` what an
     earlier run had done of them. ``share`` is the part of the pass that is done, 0 to 1, or None

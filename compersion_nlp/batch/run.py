@@ -1,9 +1,10 @@
-"""Runs a job: reads the input chunk by chunk into parts, then merges the parts into the output."""
+"""Runs a job: reads the input chunk by chunk into parts, and writes rows and parts into the output."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,30 +12,32 @@ from time import perf_counter
 
 import msgspec
 
-from compersion_nlp.batch.account import Account, Tally, read_account, write_account
+from compersion_nlp.batch.account import Account, read_account, write_account
+from compersion_nlp.batch.apart import read_apart
 from compersion_nlp.batch.checks import check, check_way
 from compersion_nlp.batch.job import RESUME, Identity, Inputs, Job, show_path
 from compersion_nlp.batch.ledger import Ledger, WorkFolder
-from compersion_nlp.batch.merge import RejectedFile, merge
+from compersion_nlp.batch.output import Output, RejectedFile, changed
 from compersion_nlp.batch.progress import Extent, Progress, Reporter
-from compersion_nlp.batch.reader import Chunk, ChunkReader, Entry
+from compersion_nlp.batch.reader import Chunk, ChunkReader, Entry, Part, Passed, read_part
 from compersion_nlp.bundle import Manifest, verify
 from compersion_nlp.bundle.manifest import MANIFEST
-from compersion_nlp.engines import Engine, WorkerDied
+from compersion_nlp.engines import Engine, Joblib, WorkerDied
 from compersion_nlp.errors import BadInput, CompersionError, Interrupted
 from compersion_nlp.records import Passage, Rejected
 from compersion_nlp.registry import ENGINES
-from compersion_nlp.sinks import Sink, open_sink
+from compersion_nlp.sinks import Sink, needs_kinds, open_sink
 from compersion_nlp.sources import ColumnKinds, Kind, open_source
 
 Listener = Callable[[Progress], None]
+OTHER_PROCESS = Joblib  # where a chunk is read on which this process may end
 CHUNK_CHARACTERS = 2**24  # a chunk ends where its texts are this long together: several are in memory at a time
 
 
 def label(job: Job, progress: Listener | None = None) -> Account:
     """Labels every passage of the job's inputs and returns the account.
 
-    ``progress`` is called after every chunk of either pass. Raises BadInput if the output or an
+    ``progress`` is called after every chunk of each pass: ``reading``, and ``writing`` where that has to wait. Raises BadInput if the output or an
     unfinished job is in the way, or if what is to be resumed has changed, and Interrupted if the
     run was stopped and can be resumed.
     """
@@ -54,7 +57,9 @@ class _Run:
         self._job, self._work, self._progress = job, work, progress
         self._inputs = Inputs(job.inputs)
         self._source = open_source(job.inputs, job.read)
-        self._engine: Engine = ENGINES.get(job.engine)(job.workers)
+        self._suspect: int | None = None
+        self._in_process = job.engine == "serial"
+        self._engine: Engine = ENGINES.get(job.engine)(job.workers, job.address)
         verified = verify(job.model)  # against its store's pin too, which workers, given a folder, do not know
         self._folder, self._manifest = verified.folder, verified.manifest
         self._sink({})  # an output of an unknown format is an error now, and not after the reading
@@ -64,12 +69,26 @@ class _Run:
         if (finished := self._begin()) is not None:
             return finished
         with self._work.ledger() as ledger:
-            read = self._read(ledger)
-            self._inputs.check()
-            account = self._merge(ledger, read, began)
+            read, output = self._complete(ledger)
+        account = self._account(read, output, began)
         write_account(account, self._job.output)
         self._work.clear()
         return account
+
+    def _complete(self, ledger: Ledger) -> tuple[Progress, Output]:
+        """Reads all chunks and writes the output; in one go where its columns are known before the rows."""
+        kinds = self._source.kinds if needs_kinds(self._job.output, self._job.write) else {}
+        if kinds is not None:
+            with self._output(kinds) as output:
+                return self._read(ledger, output), output
+        read = self._read(ledger, None)
+        self._inputs.check()
+        found = ColumnKinds()
+        for entry in ledger.entries():
+            found.merge(ColumnKinds.from_json(entry.columns))
+        with self._output(found.kinds()) as output:
+            self._write(ledger, output, read)
+        return read, output
 
     def _begin(self) -> Account | None:
         """Makes or takes up the work folder; returns the account if the job is finished already."""
@@ -77,6 +96,7 @@ class _Run:
             began = self._work.identity()
             if (change := began.change(self._identity)) is not None:
                 raise BadInput(f"This job cannot be resumed: {change}", "Start anew with --overwrite.")
+            self._suspect = self._work.suspect() if self._in_process else None
             return None
         if self._job.output.exists() and self._job.resume:
             account = read_account(self._job.output)
@@ -90,60 +110,87 @@ class _Run:
         self._work.begin(self._identity)
         return None
 
-    def _read(self, ledger: Ledger) -> Progress:
-        """Completes the ledger; returns what this pass came to."""
+    def _read(self, ledger: Ledger, output: Output | None) -> Progress:
+        """Completes the ledger, and writes each chunk once it is its turn; returns what this came to."""
         extent = Extent(self._job.inputs, self._job.read)
         reporter = Reporter("reading", self._progress)
-        lines = 0
+        reader = ChunkReader(str(self._folder), self._identity.bundle, self._job.explain)
+        in_hand: deque[tuple[int, list[Passage | Rejected], int]] = deque()
 
-        def todo() -> Iterator[Chunk]:
-            nonlocal lines
+        def todo() -> Iterator[Chunk | Passed]:
+            lines = 0
             for number, items in enumerate(_batched(self._source, self._job.chunk_size), start=1):
                 lines += extent.lines(items)
-                if (entry := ledger.get(number)) is None:
-                    yield _chunk(number, items)
+                in_hand.append((number, items, lines))
+                if ledger.get(number) is not None or number == self._suspect:
+                    yield Passed(number)
                 else:
-                    settle(entry, resumed=True)
+                    if self._in_process:
+                        self._work.begin_chunk(number)
+                    yield _chunk(number, items)
 
-        def settle(entry: Entry, resumed: bool) -> None:
-            if self._job.strict and entry.complaint is not None:
-                raise BadInput(
-                    f"A row was rejected: {entry.complaint}.",
-                    "Mend the row, or leave --strict out to have such rows set aside.",
+        with self._work.ending_chunks(), closing(self._engine.map(reader, todo())) as results:
+            for result in results:
+                number, items, lines = in_hand.popleft()
+                resumed = ledger.get(number)
+                if resumed is None:
+                    part = result if isinstance(result, Part) else self._read_apart(reader, _chunk(number, items))
+                    entry, stored = ledger.add(part), read_part(part.data)
+                else:
+                    entry, stored = resumed, None if output is None else ledger.read(number)
+                self._refuse_strictly(entry)
+                if output is not None and stored is not None:
+                    output.write(items, stored)
+                reporter.advance(
+                    entry.labelled + entry.rejected, entry.rejected, extent.share(lines), resumed is not None
                 )
-            reporter.advance(entry.labelled + entry.rejected, entry.rejected, extent.share(lines), resumed)
-
-        reader = ChunkReader(str(self._folder), self._identity.bundle, self._job.explain)
-        with closing(self._engine.map(reader, todo())) as parts:
-            for part in parts:
-                settle(ledger.add(part), resumed=False)
         return reporter.last
 
-    def _merge(self, ledger: Ledger, read: Progress, began: float) -> Account:
-        """Writes the output and the rejected rows; returns the account of them."""
-        job, tally, reporter = self._job, Tally(), Reporter("merging", self._progress)
-        rejected = RejectedFile(self._work.path, job.output)
-        columns = ColumnKinds()
-        for entry in ledger.entries():
-            columns.merge(ColumnKinds.from_json(entry.columns))
-        with closing(rejected), self._sink(columns.kinds()) as sink:
-            for items in _batched(merge(self._source, ledger.lines(), sink, rejected), job.chunk_size):
-                before = tally.rejected
-                tally.count(items)
-                reporter.advance(len(items), tally.rejected - before, (tally.labelled + tally.rejected) / read.items)
+    def _read_apart(self, reader: ChunkReader, chunk: Chunk) -> Part:
+        """Reads a chunk that ended its worker, or a process of this job, where it can end nothing but a worker."""
+        return read_apart(OTHER_PROCESS() if self._in_process else self._engine, reader, chunk)
+
+    def _refuse_strictly(self, entry: Entry) -> None:
+        if self._job.strict and entry.complaint is not None:
+            raise BadInput(
+                f"A row was rejected: {entry.complaint}.",
+                "Mend the row, or leave --strict out to have such rows set aside.",
+            )
+
+    def _write(self, ledger: Ledger, output: Output, read: Progress) -> None:
+        """Reads the input a second time and writes each row with its reading."""
+        reporter, written = Reporter("writing", self._progress), 0
+        for number, items in enumerate(_batched(self._source, self._job.chunk_size), start=1):
+            if ledger.get(number) is None:
+                raise changed(items[0].number)
+            output.write(items, ledger.read(number))
+            written += len(items)
+            reporter.advance(len(items), 0, written / read.items)
+        if written != read.items:
+            raise changed(written + 1)
+
+    @contextmanager
+    def _output(self, columns: Mapping[str, Kind]) -> Iterator[Output]:
+        rejected = RejectedFile(self._work.path, self._job.output)
+        with closing(rejected), self._sink(columns) as sink:
+            output = Output(sink, rejected)
+            yield output
             self._inputs.check()
-            rejected_file = rejected.publish()
+            output.finish()
+
+    def _account(self, read: Progress, output: Output, began: float) -> Account:
+        job, tally = self._job, output.tally
         return Account(
             output=show_path(job.output),
-            rejected_file=show_path(rejected_file) if rejected_file else None,
+            rejected_file=show_path(output.rejected_file) if output.rejected_file else None,
             identity=self._identity,
             read=read.items,
             labelled=tally.labelled,
             rejected=tally.rejected,
             reasons=dict(tally.reasons),
             duplicate_ids=tally.duplicate_ids(),
-            renamed=dict(sink.renamed),
-            guarded=sink.guarded,
+            renamed=dict(output.sink.renamed),
+            guarded=output.sink.guarded,
             chunks=read.chunks,
             chunks_resumed=read.chunks_resumed,
             engine=job.engine,

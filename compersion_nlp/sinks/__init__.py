@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from compersion_nlp.readings import Readings
 from compersion_nlp.records import Passage
 from compersion_nlp.sinks.delimited import DelimitedWriter
-from compersion_nlp.sinks.jsonl import READING, JsonLinesWriter
+from compersion_nlp.sinks.jsonl import JsonLinesWriter
 from compersion_nlp.sinks.layout import Layout, lay_out
 from compersion_nlp.sinks.options import Sink, WriteOptions, Writer
 from compersion_nlp.sinks.replacement import Replacement, unwritable, writable
@@ -19,7 +20,7 @@ from compersion_nlp.sinks.sqlite import SqliteWriter, fold_name
 from compersion_nlp.sources.columns import Kind
 from compersion_nlp.sources.formats import format_of
 
-__all__ = ["FORMATS", "Sink", "WriteOptions", "check_target", "open_sink"]
+__all__ = ["FORMATS", "Sink", "WriteOptions", "check_target", "needs_kinds", "open_sink"]
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "sqlite")
 
@@ -36,6 +37,11 @@ def check_target(path: Path, options: WriteOptions = WriteOptions()) -> str:  # 
     return name
 
 
+def needs_kinds(path: Path, options: WriteOptions = WriteOptions()) -> bool:  # noqa: B008
+    """Says whether an output must know the kinds of all input columns before its first row."""
+    return format_of(path, options.format, FORMATS) != "jsonl"
+
+
 def open_sink(
     path: Path,
     columns: Mapping[str, Kind],
@@ -46,7 +52,7 @@ def open_sink(
     """Prepares an output for passages with ``columns`` and their readings; use it in a ``with`` block.
 
     The format is told by the suffix unless the options name one. An input column whose name the
-    output needs is kept under ``input_<name>``. Raises as ``check_target`` does, and BadInput where
+    output needs is kept under ``input_<name>``. JSON lines need no ``columns``. Raises as ``check_target`` does, and BadInput where
     writing fails later, on a full disk for instance.
     """
     path = Path(path)
@@ -56,8 +62,8 @@ def open_sink(
 
 def _lay_out(format_name: str, columns: Mapping[str, Kind], labels: tuple[str, ...], explained: bool) -> Layout:
     match format_name:
-        case "jsonl":
-            return lay_out(columns, labels, explained, reserved={READING})
+        case "jsonl":  # its rows have the columns that they have
+            return lay_out({}, labels, explained)
         case "sqlite":
             return lay_out(columns, labels, explained, fold=fold_name)
     return lay_out(columns, labels, explained)
@@ -84,18 +90,22 @@ class _FileSink:
     def __init__(self, path: Path, format_name: str, layout: Layout, options: WriteOptions) -> None:
         self._path, self._format, self._layout, self._options = path, format_name, layout, options
         self._guarded = 0
+        self._renamed = self._layout.renamed
 
     @property
     def renamed(self) -> Mapping[str, str]:
-        return self._layout.renamed
+        return self._renamed
 
     @property
     def guarded(self) -> int:
         return self._guarded
 
     def write(self, passage: Passage, row: Mapping[str, Any]) -> None:
+        self.write_many([passage], Readings.of_row(row))
+
+    def write_many(self, passages: Sequence[Passage], readings: Readings) -> None:
         try:
-            self._writer.write(passage.columns, row)
+            self._writer.write([passage.columns for passage in passages], readings)
         except (OSError, sqlite3.Error) as error:
             raise unwritable(self._path, error) from error
 
@@ -118,6 +128,6 @@ class _FileSink:
                     self._writer.close()
                     self._file.commit()
         finally:
-            self._guarded = self._writer.guarded
+            self._guarded, self._renamed = self._writer.guarded, self._writer.renamed
             self._writer.discard()
             self._file.discard()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from compersion_nlp.readings import Readings
 from compersion_nlp.sinks.cells import TO_TEXT
 from compersion_nlp.sinks.flat import flatten
 from compersion_nlp.sinks.layout import Layout
@@ -35,6 +36,7 @@ class DelimitedWriter:
 
     def __init__(self, path: Path, target: Path, layout: Layout, options: WriteOptions, delimiter: str = ",") -> None:
         self.guarded = 0
+        self.renamed = layout.renamed
         self._layout = layout
         self._raw = options.raw_cells
         self._columns = [(name, TO_TEXT[kind], kind in _GUARDED and not self._raw) for name, kind in layout.columns]
@@ -44,15 +46,15 @@ class DelimitedWriter:
         names = [layout.names[name] for name, _ in layout.columns]
         self._rows.writerow([*(names if self._raw else map(self._guard, names)), *layout.flat])
 
-    def write(self, columns: Mapping[str, Any], row: Mapping[str, Any]) -> None:
-        """Writes one row; a null is an empty cell."""
-        cells = []
-        for name, to_text, guarded in self._columns:
-            value = columns.get(name)
-            cell = "" if value is None else to_text(value)
-            cells.append(self._guard(cell) if guarded and cell else cell)
-        flat = flatten(row, self._layout.labels, self._layout.explained)
-        self._rows.writerow([*cells, *flat.values()])
+    def write(self, rows: Sequence[Mapping[str, Any]], readings: Readings) -> None:
+        """Writes the rows; a null is an empty cell."""
+        cells = [self._cells([row.get(name) for row in rows], *rest) for name, *rest in self._columns]
+        flat = flatten(readings, self._layout.labels, self._layout.explained)
+        self._rows.writerows(zip(*cells, *flat.values(), strict=True))
+
+    def _cells(self, values: list[Any], to_text: Callable[[Any], str], guarded: bool) -> list[str]:
+        texts = ["" if value is None else to_text(value) for value in values]
+        return [self._guard(text) if text else text for text in texts] if guarded else texts
 
     def _guard(self, cell: str) -> str:
         shown = guard(cell)

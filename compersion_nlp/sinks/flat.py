@@ -7,14 +7,14 @@ where the label is not mentioned), and ``evidence`` and ``mentions`` as compact 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from compersion_nlp.errors import BadInput
 from compersion_nlp.labels import SCHEME
+from compersion_nlp.readings import Readings
 from compersion_nlp.sources.columns import Kind
 
 _JOINT = ";"
@@ -35,32 +35,38 @@ def reserved_columns(labels: Iterable[str]) -> frozenset[str]:
     return frozenset(flat_columns((*SCHEME.names, *labels), explained=True))
 
 
-@lru_cache
-def _label_columns(labels: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
-    return tuple((label, f"p_{label}", f"stance_{label}") for label in labels)
-
-
-def flatten(row: Mapping[str, Any], labels: Iterable[str], explained: bool) -> dict[str, Any]:
-    """Returns the flat columns of a reading's row, as strings, floats and None."""
-    names = _label_columns(tuple(labels))
-    probabilities = row["probabilities"]
-    flat: dict[str, Any] = {"felt": _JOINT.join(row["felt"]), "model": row["model"]}
-    for label, probability, _ in names:
-        flat[probability] = probabilities.get(label)
+def flatten(readings: Readings, labels: Sequence[str], explained: bool) -> dict[str, Sequence[Any]]:
+    """Returns the flat columns of readings, each with a cell a reading: strings, floats and None."""
+    n, unknown = len(readings), [None] * len(readings)
+    place = {label: column for column, label in enumerate(readings.labels)}
+    flat: dict[str, Sequence[Any]] = {
+        "felt": [_JOINT.join(felt) for felt in readings.felt_labels()],
+        "model": [readings.model] * n,
+    }
+    for label in labels:
+        known = label in place
+        flat[f"p_{label}"] = readings.probabilities[:, place[label]].tolist() if known else unknown
     if explained:
-        stances = row.get("stances")
-        found = stances or {}
-        for label, _, stance in names:
-            flat[stance] = found.get(label)
-        # A reading that was not explained has null here; one without any evidence has {}.
-        flat["evidence"] = None if stances is None else _to_json(row["evidence"])
-        flat["mentions"] = None if stances is None else _to_json(row["mentions"])
-    flat["provisional"] = _JOINT.join(row.get("provisional", ()))
+        flat |= _flatten_explained(readings, labels)
+    flat["provisional"] = [_JOINT.join(readings.provisional)] * n
+    return flat
+
+
+def _flatten_explained(readings: Readings, labels: Sequence[str]) -> dict[str, Sequence[Any]]:
+    # A reading that was not explained has null here; one without any evidence has {}.
+    if readings.explained is None:
+        names = (*(f"stance_{label}" for label in labels), "evidence", "mentions")
+        return {name: [None] * len(readings) for name in names}
+    flat: dict[str, Sequence[Any]] = {
+        f"stance_{label}": [one["stances"].get(label) for one in readings.explained] for label in labels
+    }
+    for name in ("evidence", "mentions"):
+        flat[name] = [_to_json(one[name]) for one in readings.explained]
     return flat
 
 
 def unflatten(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the row that was flattened, for ``Reading.from_row``; other columns are left out.
+    """Returns a row that was flattened, for ``Reading.from_row``; other columns are left out.
 
     Cells may be typed or, as CSV gives them, text. Raises BadInput for a cell that is off, or where
     there is no reading.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -30,10 +30,8 @@ def lay_out(
     columns: Mapping[str, Kind],
     labels: Sequence[str],
     explained: bool,
-    reserved: Collection[str] | None = None,
     fold: Callable[[str], str] = str,
 ) -> Layout:
-    """Returns the layout of an output; ``reserved`` are its own columns, by default the flat ones."""
-    own = reserved_columns(labels) if reserved is None else reserved
-    names = rename_columns(columns, own, fold)
+    """Returns the layout of an output with flat readings; ``fold`` maps names that its format takes for equal to one."""
+    names = rename_columns(columns, reserved_columns(labels), fold)
     return Layout(tuple(columns.items()), names, tuple(labels), explained, flat_columns(labels, explained))

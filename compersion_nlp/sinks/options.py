@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import msgspec
 
+from compersion_nlp.readings import Readings
 from compersion_nlp.records import Passage
 
 
@@ -37,6 +38,9 @@ class Sink(Protocol):
     def write(self, passage: Passage, row: Mapping[str, Any]) -> None:
         """Writes one passage with its reading, as ``Reading.to_row`` gives it."""
 
+    def write_many(self, passages: Sequence[Passage], readings: Readings) -> None:
+        """Writes passages with their readings, as many of the one as of the other."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -45,12 +49,16 @@ class Sink(Protocol):
 
 
 class Writer(Protocol):
-    """One format: writes rows into a file that the sink has opened and will put in place."""
+    """One format: writes rows into a file that the sink has opened and will put in place.
+
+    ``renamed`` holds input columns that had to give way, as far as they are known, old name to new.
+    """
 
     guarded: int
+    renamed: Mapping[str, str]
 
-    def write(self, columns: Mapping[str, Any], row: Mapping[str, Any]) -> None:
-        """Writes the input columns and the reading's row."""
+    def write(self, rows: Sequence[Mapping[str, Any]], readings: Readings) -> None:
+        """Writes the input columns of each row beside its reading."""
 
     def close(self) -> None:
         """Writes what is still held back; the file is complete after it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from compersion_nlp.errors import BadInput, MissingExtra
+from compersion_nlp.readings import Readings
 from compersion_nlp.sinks.cells import TO_TEXT
 from compersion_nlp.sinks.flat import flatten
 from compersion_nlp.sinks.layout import Layout
@@ -40,6 +41,7 @@ class ParquetWriter:
     guarded = 0
 
     def __init__(self, path: Path, target: Path, layout: Layout, options: WriteOptions) -> None:
+        self.renamed = layout.renamed
         self._layout = layout
         fields = [
             pa.field(layout.names[name], _source_type(name, options.schema) or _TYPES.get(kind, pa.string()))
@@ -52,43 +54,39 @@ class ParquetWriter:
             for name, kind in layout.columns
             if kind not in _TYPES and _source_type(name, options.schema) is None
         }
-        self._rows: list[tuple[Any, ...]] = []
-        self._characters = 0
+        self._batches: list[Any] = []
+        self._rows = self._characters = 0
         self._file = path.open("wb")
         self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
 
-    def write(self, columns: Mapping[str, Any], row: Mapping[str, Any]) -> None:
-        """Takes one row; it is written with its row group."""
-        cells = []
-        for name, _ in self._layout.columns:
-            value = columns.get(name)
-            if value is not None and name in self._to_text:
-                value = self._to_text[name](value)
-            if isinstance(value, str | bytes):
-                self._characters += len(value)
-            cells.append(value)
-        flat = flatten(row, self._layout.labels, self._layout.explained)
-        self._rows.append((*cells, *flat.values()))
-        if len(self._rows) >= _ROWS or self._characters >= _CHARACTERS:
-            self._flush()
+    def write(self, rows: Sequence[Mapping[str, Any]], readings: Readings) -> None:
+        """Takes rows; they are written with their row group."""
+        cells = [self._cells(name, [row.get(name) for row in rows]) for name, _ in self._layout.columns]
+        flat = flatten(readings, self._layout.labels, self._layout.explained)
+        arrays = [_array(field, column) for field, column in zip(self._schema, (*cells, *flat.values()), strict=True)]
+        self._batches.append(pa.record_batch(arrays, schema=self._schema))
+        self._rows += len(rows)
+        self._characters += sum(len(value) for column in cells for value in column if isinstance(value, str | bytes))
+        while self._rows >= _ROWS:
+            self._flush(_ROWS)
+        if self._characters >= _CHARACTERS:
+            self._flush(self._rows)
 
-    def _flush(self) -> None:
-        arrays = []
-        for field, cells in zip(self._schema, zip(*self._rows, strict=True), strict=True):
-            try:
-                arrays.append(pa.array(cells, field.type))
-            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
-                raise BadInput(
-                    f"Column {field.name!r} cannot be written as {field.type}: {error}.",
-                    "Write JSON lines instead, which hold any value.",
-                ) from None
-        self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
-        self._rows, self._characters = [], 0
+    def _cells(self, name: str, values: list[Any]) -> list[Any]:
+        to_text = self._to_text.get(name)
+        return values if to_text is None else [None if value is None else to_text(value) for value in values]
+
+    def _flush(self, rows: int) -> None:
+        """Writes a row group of the first ``rows`` rows, and keeps the others."""
+        table = pa.Table.from_batches(self._batches, self._schema)
+        self._writer.write_table(table.slice(0, rows), row_group_size=max(rows, 1))
+        rest = table.slice(rows)
+        self._batches, self._rows, self._characters = rest.to_batches(), rest.num_rows, 0
 
     def close(self) -> None:
         """Completes the file."""
         if self._rows:
-            self._flush()
+            self._flush(self._rows)
         self._writer.close()
         self._file.close()
 
@@ -98,6 +96,16 @@ class ParquetWriter:
             self._writer.close()
         with suppress(OSError):
             self._file.close()
+
+
+def _array(field: Any, cells: Sequence[Any]) -> Any:
+    try:
+        return pa.array(cells, field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+        raise BadInput(
+            f"Column {field.name!r} cannot be written as {field.type}: {error}.",
+            "Write JSON lines instead, which hold any value.",
+        ) from None
 
 
 def _source_type(name: str, schema: Any) -> Any:

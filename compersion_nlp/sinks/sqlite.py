@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from compersion_nlp.readings import Readings
 from compersion_nlp.sinks.cells import TO_TEXT
 from compersion_nlp.sinks.flat import flatten
 from compersion_nlp.sinks.layout import Layout
@@ -44,6 +45,7 @@ class SqliteWriter:
     guarded = 0
 
     def __init__(self, path: Path, target: Path, layout: Layout, options: WriteOptions) -> None:
+        self.renamed = layout.renamed
         self._layout = layout
         self._columns: list[tuple[str, Callable[[Any], Any]]] = [
             (name, _TO_CELL.get(kind, TO_TEXT[kind])) for name, kind in layout.columns
@@ -62,11 +64,14 @@ class SqliteWriter:
             raise
         self._insert = f"INSERT INTO passages VALUES ({', '.join('?' * len(typed))})"
 
-    def write(self, columns: Mapping[str, Any], row: Mapping[str, Any]) -> None:
-        """Writes one row."""
-        cells = [None if (value := columns.get(name)) is None else to_cell(value) for name, to_cell in self._columns]
-        cells.extend(flatten(row, self._layout.labels, self._layout.explained).values())
-        self._connection.execute(self._insert, cells)
+    def write(self, rows: Sequence[Mapping[str, Any]], readings: Readings) -> None:
+        """Writes the rows."""
+        cells = [
+            [None if (value := row.get(name)) is None else to_cell(value) for row in rows]
+            for name, to_cell in self._columns
+        ]
+        flat = flatten(readings, self._layout.labels, self._layout.explained)
+        self._connection.executemany(self._insert, zip(*cells, *flat.values(), strict=True))
 
     def close(self) -> None:
         """Completes the database."""

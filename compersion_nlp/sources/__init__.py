@@ -95,6 +95,15 @@ class _Files:
         schemas = [getattr(reader, "schema", None) for reader in self._readers]
         return schemas[0] if all(schema == schemas[0] for schema in schemas) else None
 
+    @property
+    def kinds(self) -> dict[str, Kind] | None:
+        found = ColumnKinds()
+        for reader in self._readers:
+            if reader.kinds is None:
+                return None
+            found.declare(reader.kinds)
+        return found.kinds()
+
     def __iter__(self) -> Iterator[Passage | Rejected]:
         numbers = count(1)
         for path, reader in zip(self._paths, self._readers, strict=True):

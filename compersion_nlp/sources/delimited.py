@@ -9,6 +9,7 @@ from pathlib import Path
 
 from compersion_nlp.errors import BadInput
 from compersion_nlp.records import Passage, Rejected
+from compersion_nlp.sources.columns import Kind
 from compersion_nlp.sources.fields import Fields, list_names, unique_names
 from compersion_nlp.sources.guard import unguard
 from compersion_nlp.sources.options import ReadOptions
@@ -91,6 +92,7 @@ class DelimitedFile:
                 )
         self._header = unique_names(map(unguard, header) if options.guarded else header)
         self._fields = Fields.among(self._header, options, path)
+        self.kinds = dict.fromkeys(self._header, Kind.STR)
 
     def _find_header(self, lines: _Lines, delimiter: str | None) -> tuple[list[str], str]:
         found = {}

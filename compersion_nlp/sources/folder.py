@@ -49,6 +49,8 @@ class Folder:
     path is the passage's id unless another column is named.
     """
 
+    kinds = None  # only the rows tell
+
     def __init__(self, path: Path, options: ReadOptions) -> None:
         if options.text_column not in (None, "text"):
             raise BadInput(

@@ -28,6 +28,8 @@ _decode = msgspec.json.Decoder().decode
 class JsonLinesFile:
     """A JSON lines file. A row without the text column is rejected, with the keys that it has."""
 
+    kinds = None  # only the rows tell
+
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self._path, self._options = path, options
         names = self._first_names()

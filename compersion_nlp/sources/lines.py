@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 
 from compersion_nlp.records import Passage, Rejected
+from compersion_nlp.sources.columns import Kind
 from compersion_nlp.sources.fields import Fields
 from compersion_nlp.sources.options import ReadOptions
 from compersion_nlp.sources.streams import is_sound, open_text
@@ -13,6 +15,8 @@ from compersion_nlp.sources.streams import is_sound, open_text
 
 class TextFile:
     """A text file as the columns ``text`` and ``line`` (the line's number from 1); blank lines are no rows."""
+
+    kinds = MappingProxyType({"text": Kind.STR, "line": Kind.INT})
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self._path, self._encoding = path, options.encoding

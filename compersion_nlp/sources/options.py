@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.records import Passage, Rejected
+from compersion_nlp.sources.columns import Kind
 
 
 class ReadOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,11 +39,20 @@ class Source(Protocol):
     def schema(self) -> Any:
         """The ``pyarrow.Schema`` that all inputs share, or None where they are not Parquet files."""
 
+    @property
+    def kinds(self) -> dict[str, Kind] | None:
+        """The columns and the one kind of value that each has, or None where only the rows tell."""
+
     def __iter__(self) -> Iterator[Passage | Rejected]: ...
 
 
 class FileReader(Protocol):
-    """One opened input. Building it checks everything that can be known before the rows are read."""
+    """One opened input. Building it checks everything that can be known before the rows are read.
+
+    ``kinds`` holds its columns with the kind of value that each has, or is None where only the rows tell.
+    """
+
+    kinds: Mapping[str, Kind] | None
 
     def passages(self, numbers: Iterator[int]) -> Iterator[Passage | Rejected]:
         """Yields the rows from the first on, each with the next of ``numbers``."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from compersion_nlp.errors import BadInput, MissingExtra
 from compersion_nlp.records import Passage, Rejected
+from compersion_nlp.sources.columns import Kind
 from compersion_nlp.sources.fields import Fields, show_row, unique_names
 from compersion_nlp.sources.options import ReadOptions
 from compersion_nlp.sources.streams import readable, rejected_bytes
@@ -32,6 +33,7 @@ class ParquetFile:
         self._names = unique_names(stored.names)
         self.schema = pa.schema([field.with_name(name) for field, name in zip(stored, self._names, strict=True)])
         self._fields = Fields.among(self._names, options, path)
+        self.kinds = _kinds(self.schema)
 
     def passages(self, numbers: Iterator[int]) -> Iterator[Passage | Rejected]:
         """Yields the rows, cells as Python values."""
@@ -59,6 +61,25 @@ class ParquetFile:
             except (ValueError, OverflowError) as error:
                 return Rejected(number, f"a value in {name!r} that cannot be read: {error}", show_row(row))
         return self._fields.read(number, row)
+
+
+def _kinds(schema: Any) -> dict[str, Kind] | None:
+    """Returns the kind of each column, or None where a type has values of several kinds."""
+    kinds = {field.name: _kind(field.type) for field in schema}
+    return None if None in kinds.values() else {name: kind for name, kind in kinds.items() if kind is not None}
+
+
+def _kind(type_: Any) -> Kind | None:
+    types = pa.types
+    found = {
+        Kind.BOOL: types.is_boolean,
+        Kind.INT: types.is_signed_integer,
+        Kind.FLOAT: types.is_floating,
+        Kind.STR: lambda one: types.is_string(one) or types.is_large_string(one),
+        Kind.BYTES: lambda one: types.is_binary(one) or types.is_large_binary(one),
+        Kind.DATE: types.is_date32,
+    }
+    return next((kind for kind, holds in found.items() if holds(type_)), None)
 
 
 def _in_microseconds(column: Any) -> Any:

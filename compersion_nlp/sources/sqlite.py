@@ -21,6 +21,8 @@ _ROW_NUMBERS = ("rowid", "_rowid_", "oid")
 class SqliteFile:
     """A table in the order of its row numbers (or of its primary key), or a query in its own order."""
 
+    kinds = None  # only the rows tell
+
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self._path = path
         with _opened(path) as connection:
