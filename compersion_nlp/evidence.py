@@ -1,8 +1,8 @@
-"""Which sentences carry a felt label: judged by what they say for it, and by what the text loses without them.
+"""Which sentences carry a felt label: judged by what they add to its logit, or by what the text loses without them.
 
-Leaving a part out and scoring again is occlusion (Zeiler & Fergus, 2014; for text, Li, Monroe &
-Jurafsky, 2016). It needs nothing of a scorer but ``score``, so any scorer gets evidence; one that can trace its logits
-back to the words gives the sentences' scores in context.
+A scorer that can trace its logits back to the words says itself what each sentence adds, in context, from the one
+reading that decided the label. Any other scorer is asked again, with each sentence left out: occlusion (Zeiler &
+Fergus, 2014; for text, Li, Monroe & Jurafsky, 2016).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from compersion_nlp.decision import Decision
 from compersion_nlp.records import Span
-from compersion_nlp.scorers.protocol import Scorer, Scores, StanceScorer
+from compersion_nlp.scorers.protocol import Scorer, Scores, Trace
 from compersion_nlp.scoring import score_all
 
 Carries = npt.NDArray[np.bool_]
@@ -29,11 +29,16 @@ MOST_ADDED = 6  # rounds in which a part is added where a label does not fall
 # A sentence is evidence if leaving it out costs at least this share of what the costliest one costs.
 LEAST_SHARE = 0.5
 
+# How far under its threshold, in log-odds of the scorer, a label has to be left by what a trace takes out: the rest of a
+# text speaks a little louder once it is alone.
+MARGIN = 0.5
+
 
 class Windowed(NamedTuple):
     """One passage in windows: what is needed to look for evidence.
 
-    ``logits`` has shape (windows, L); ``felt`` lists columns of the labels decided to be felt.
+    ``logits`` has shape (windows, L); ``felt`` lists columns of the labels decided to be felt. ``traces`` are those of
+    the windows, where the scorer gives any.
     """
 
     text: str
@@ -41,6 +46,7 @@ class Windowed(NamedTuple):
     logits: Scores
     sentences: Sequence[Span]
     felt: Sequence[int]
+    traces: Sequence[Trace] | None = None
 
 
 class _Probe(NamedTuple):
@@ -51,26 +57,25 @@ class _Probe(NamedTuple):
     columns: tuple[int, ...]
     parts: tuple[Span, ...]
 
-    def span(self, passages: Sequence[Windowed]) -> Span:
-        """Returns where the window stands in its passage."""
-        return passages[self.passage].windows[self.window]
-
 
 def find_evidence(
     scorer: Scorer, decision: Decision, passages: Sequence[Windowed]
 ) -> list[dict[int, tuple[Span, ...]]]:
     """Returns, for each passage, the column of each felt label with the sentences that carry it.
 
-    Looked at are the windows in which the label would be decided felt. A sentence carries a label
-    if it speaks for it by itself, or if the window would not be without it, and leaving it
-    out costs about as much as leaving out the costliest one does. There is always at least one; and where the label
-    would still be decided felt without all of them, the next costliest are added until it would not.
+    Looked at are the windows in which the label would be decided felt. Of a scorer that traces, a sentence carries a
+    label if it adds about as much to it as the one that adds most. Of another, if it speaks for it by itself, or if the
+    window would not be without it, and leaving it out costs about as much as leaving out the costliest one does. There
+    is always at least one; and where the label would still be decided felt without all of them, the next are added
+    until it would not.
     """
     probes = [probe for index, passage in enumerate(passages) for probe in _probes(decision, index, passage)]
     found: list[dict[int, list[Span]]] = [{} for _ in passages]
-    weighed = list(_weigh(scorer, decision, passages, probes))
-    _complete(scorer, decision, passages, probes, weighed)
-    for probe, (carries, _) in zip(probes, weighed, strict=True):
+    traced = [probe for probe in probes if passages[probe.passage].traces is not None]
+    asked = [probe for probe in probes if passages[probe.passage].traces is None]
+    weighed = [*(_by_trace(decision, passages[probe.passage], probe) for probe in traced)]
+    weighed += _by_occlusion(scorer, decision, passages, asked)
+    for probe, carries in zip((*traced, *asked), weighed, strict=True):
         for column in probe.columns:
             spans = [part for part, carried in zip(probe.parts, carries[:, column], strict=True) if carried]
             found[probe.passage].setdefault(column, []).extend(spans)
@@ -102,6 +107,36 @@ def _parts(passage: Windowed, window: Span) -> tuple[Span, ...]:
     return tuple(Span(inside[first].start, inside[last - 1].end) for first, last in pairwise(edges))
 
 
+def _by_trace(decision: Decision, passage: Windowed, probe: _Probe) -> Carries:
+    """Returns which part carries which label, bool of shape (parts, L), by what its word pieces add."""
+    assert passage.traces is not None
+    trace, n_parts = passage.traces[probe.window], len(probe.parts)
+    homes = find_homes(trace.offsets + passage.windows[probe.window].start, probe.parts)
+    added = np.stack([trace.felt[homes == part].sum(axis=0) for part in range(n_parts)])
+    carries: Carries = (added >= LEAST_SHARE * added.max(axis=0)) & (added > 0)
+    carries |= added == added.max(axis=0)
+    # What is left without them, by the trace; it is taken for felt up to a little under its threshold.
+    rest = passage.logits[probe.window] - np.where(carries, added, 0).sum(axis=0)
+    for _ in range(n_parts):
+        still = decision.decide(decision.probabilities((rest + MARGIN)[None]))[0] & ~carries.all(axis=0)
+        if not still.any():
+            break
+        best = np.where(carries, -np.inf, added).argmax(axis=0)
+        columns = np.flatnonzero(still)
+        carries[best[columns], columns] = True
+        rest[columns] -= added[best[columns], columns]
+    return carries
+
+
+def _by_occlusion(
+    scorer: Scorer, decision: Decision, passages: Sequence[Windowed], probes: Sequence[_Probe]
+) -> list[Carries]:
+    """Returns for each probe which part carries which label, bool of shape (parts, L), by scoring texts without it."""
+    weighed = list(_weigh(scorer, decision, passages, probes))
+    _complete(scorer, decision, passages, probes, weighed)
+    return [carries for carries, _ in weighed]
+
+
 def _weigh(
     scorer: Scorer, decision: Decision, passages: Sequence[Windowed], probes: Sequence[_Probe]
 ) -> Iterator[tuple[Carries, Scores]]:
@@ -110,8 +145,9 @@ def _weigh(
     A window of one part needs no scoring.
     """
     divided = [probe for probe in probes if len(probe.parts) > 1]
-    speaks = _speak(scorer, decision, passages, divided)
+    alone = score_all(scorer, (part.of(passages[probe.passage].text) for probe in divided for part in probe.parts))
     without = score_all(scorer, (text for probe in divided for text in _left_over(passages[probe.passage], probe)))
+    speaks = decision.decide(decision.probabilities(alone))
     row = 0
     for probe in probes:
         if len(probe.parts) == 1:
@@ -120,27 +156,7 @@ def _weigh(
         rows = slice(row, row + len(probe.parts))
         row = rows.stop
         cost = passages[probe.passage].logits[probe.window] - without[rows]
-        yield _carries(decision, cost, next(speaks), without[rows]), cost
-
-
-def _speak(
-    scorer: Scorer, decision: Decision, passages: Sequence[Windowed], probes: Sequence[_Probe]
-) -> Iterator[Carries]:
-    """Yields for each probe which part speaks for which label, bool of shape (parts, L).
-
-    A scorer that can trace its logits is asked in context: a part speaks that adds about as much as the one that adds
-    most. Another scorer is asked for each part alone: a part speaks that is decided felt.
-    """
-    if isinstance(scorer, StanceScorer):
-        texts = [probe.span(passages).of(passages[probe.passage].text) for probe in probes]
-        for probe, trace in zip(probes, scorer.trace(texts), strict=True):
-            homes = find_homes(trace.offsets + probe.span(passages).start, probe.parts)
-            added = np.stack([trace.felt[homes == part].sum(axis=0) for part in range(len(probe.parts))])
-            yield (added >= LEAST_SHARE * added.max(axis=0)) & (added > 0)
-        return
-    alone = score_all(scorer, (part.of(passages[probe.passage].text) for probe in probes for part in probe.parts))
-    decided = decision.decide(decision.probabilities(alone))
-    yield from np.split(decided, np.cumsum([len(probe.parts) for probe in probes])[:-1])
+        yield _carries(decision, cost, speaks[rows], without[rows]), cost
 
 
 def find_homes(offsets: npt.NDArray[np.int64], spans: Sequence[Span]) -> npt.NDArray[np.int64]:

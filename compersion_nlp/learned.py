@@ -1,72 +1,45 @@
-"""What a scorer that knows stances says of each passage's mentions, and which sentence speaks for each."""
+"""What a scorer that knows stances says of mentions that are not felt, and which sentence speaks for each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from compersion_nlp.bundle import Bundle
-from compersion_nlp.decision import Decision
+from compersion_nlp.bundle import Manifest
+from compersion_nlp.decision import Decided, Decision
 from compersion_nlp.evidence import Windowed, find_homes
 from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.mentions import Learned
 from compersion_nlp.records import Span
-from compersion_nlp.scorers.protocol import Answers, StanceScorer, Trace
-from compersion_nlp.scoring import Unfelt, find_unfelt
-
-Mask = npt.NDArray[np.bool_]
+from compersion_nlp.scorers.protocol import Trace
+from compersion_nlp.scoring import Unfelt
 
 
-def learn_mentions(
-    bundle: Bundle, passages: Sequence[Windowed], answers: Sequence[Answers]
-) -> list[tuple[Learned, ...]]:
-    """Returns what a scorer that knows stances says of each label's mention in each passage.
+def decide_unfelt(manifest: Manifest, unfelt: Sequence[Unfelt], felt: Decided) -> Decided:
+    """Returns which labels are mentioned and not felt, bool of shape (n, L); ``felt`` has that shape too."""
+    decision = Decision({label: manifest.mentioned[label] for label in manifest.labels})
+    logits = np.stack([found.logits for found in unfelt]) if unfelt else np.empty(felt.shape, np.float32)
+    decided: Decided = decision.decide(decision.probabilities(logits)) & ~felt
+    return decided
 
-    ``answers`` are those for the windows of each passage.
-    """
-    numbers = bundle.manifest.mentioned
-    decision = Decision({label: numbers[label] for label in bundle.manifest.labels})
-    unfelt = [find_unfelt(answered) for answered in answers]
-    mentioned = [decision.decide(decision.probabilities(found.logits[None]))[0] for found in unfelt]
-    for passage, said in zip(passages, mentioned, strict=True):
-        said[passage.felt] = False  # what is felt needs no further stance
-    places = _find_places(bundle.scorer, passages, unfelt, mentioned)
-    return [
-        tuple(
-            Learned(
-                bool(said[column]), best_stance(found.stances[column]), where.get(column, Span(0, len(passage.text)))
-            )
-            for column in range(len(said))
-        )
-        for passage, found, said, where in zip(passages, unfelt, mentioned, places, strict=True)
-    ]
+
+def learn_mentions(passage: Windowed, unfelt: Unfelt, columns: Sequence[int]) -> Mapping[int, Learned]:
+    """Returns what is said of the labels of ``columns``, which a passage mentions and which are not felt."""
+    assert passage.traces is not None
+    places: dict[int, Span] = {}
+    for window in sorted({int(unfelt.windows[column]) for column in columns}):
+        own = [column for column in columns if unfelt.windows[column] == window]
+        places.update(_best_sentences(passage, passage.windows[window], passage.traces[window], own))
+    whole = Span(0, len(passage.text))
+    return {column: Learned(best_stance(unfelt.stances[column]), places.get(column, whole)) for column in columns}
 
 
 def best_stance(logits: npt.NDArray[np.float32]) -> str:
     """Returns the likeliest stance but ``felt``, of which another head decides; ``logits`` has shape (S,)."""
     others = [place for place, stance in enumerate(SCHEME.stance_names) if stance != FELT]
     return SCHEME.stance_names[others[int(np.argmax(logits[others]))]]
-
-
-def _find_places(
-    scorer: object, passages: Sequence[Windowed], unfelt: Sequence[Unfelt], mentioned: Sequence[Mask]
-) -> list[dict[int, Span]]:
-    """Returns, for each passage by column, the sentence that adds most to a mention in the window that counts."""
-    assert isinstance(scorer, StanceScorer)
-    asked = [
-        (place, window)
-        for place, (found, said) in enumerate(zip(unfelt, mentioned, strict=True))
-        for window in sorted(set(found.windows[said].tolist()))
-    ]
-    traces = scorer.trace([passages[place].windows[window].of(passages[place].text) for place, window in asked])
-    places: list[dict[int, Span]] = [{} for _ in passages]
-    for (place, window), trace in zip(asked, traces, strict=True):
-        passage = passages[place]
-        columns = np.flatnonzero(mentioned[place] & (unfelt[place].windows == window)).tolist()
-        places[place].update(_best_sentences(passage, passage.windows[window], trace, columns))
-    return places
 
 
 def _best_sentences(

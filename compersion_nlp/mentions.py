@@ -6,7 +6,7 @@ feelings that no listed word describes, but says only that a passage holds them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from compersion_nlp.labels import FELT, SCHEME
@@ -14,35 +14,37 @@ from compersion_nlp.records import Mention, Span
 
 
 class Learned(NamedTuple):
-    """What a scorer says of a label in a text.
+    """What a scorer says of a label that a text only mentions: its stance, and the sentence that speaks most for it."""
 
-    Whether it is mentioned at all, its stance if it is not felt, and the sentence that speaks most for it.
-    """
-
-    mentioned: bool
     stance: str
     place: Span
 
 
 def join_mentions(
-    found: Sequence[Mention], label: str, felt: bool, learned: Learned | None = None
+    found: Sequence[Mention],
+    label: str,
+    felt: bool,
+    column: int = 0,
+    learned: Mapping[int, Learned] | None = None,
 ) -> tuple[str | None, tuple[Mention, ...]]:
     """Returns the stance of a label in a reading, and its mentions.
 
     ``found`` are the mentions by the rules. A label that is felt keeps them all; one that is not has no mention that
-    says felt. A scorer that knows stances decides whether there is a mention, and in which stance: the rules' places
-    take that stance where none of them has it, and where they have no place, the scorer's sentence does. (On
-    development data it does better alone than with the rules' stances.)
+    says felt. ``learned``, by column, is what a scorer that knows stances says; None stands for one that does not. It
+    decides whether there is a mention, and in which stance: the rules' places take that stance where none of them has
+    it, and where they have no place, the scorer's sentence does. (On development data it does better alone than with
+    the rules' stances.)
     """
     if felt:
         return FELT, tuple(found)
     if learned is None:
         kept = tuple(mention for mention in found if mention.stance != FELT)
         return (SCHEME.strongest([mention.stance for mention in kept]) if kept else None), kept
-    if not learned.mentioned:
+    if column not in learned:
         return None, ()
+    stance, place = learned[column]
     if not found:
-        return learned.stance, (Mention(label, learned.stance, learned.place),)
-    if any(mention.stance == learned.stance for mention in found):
-        return learned.stance, tuple(mention for mention in found if mention.stance != FELT)
-    return learned.stance, tuple(Mention(label, learned.stance, mention.span) for mention in found)
+        return stance, (Mention(label, stance, place),)
+    if any(mention.stance == stance for mention in found):
+        return stance, tuple(mention for mention in found if mention.stance != FELT)
+    return stance, tuple(Mention(label, stance, mention.span) for mention in found)

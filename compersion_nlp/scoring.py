@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from compersion_nlp.bundle.manifest import Aggregate
 from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.records import Span
-from compersion_nlp.scorers.protocol import Answers, Scorer, Scores, StanceScorer, checked_scores
+from compersion_nlp.scorers.protocol import Answers, Scorer, Scores, StanceScorer, Trace, checked_scores
 from compersion_nlp.text import windows
 
 SCORED_AT_ONCE = 1024  # texts a call to the scorer, so that memory does not grow with a long text
@@ -77,21 +77,38 @@ def window_logits(scorer: Scorer, texts: Sequence[str], window: int | None, how:
     return aggregate(score_windows(scorer, texts, window), len(scorer.labels), how)
 
 
-def answer_all(scorer: StanceScorer, texts: Iterable[str]) -> Answers:
-    """Returns all answers for any number of texts, as ``score_all`` does their logits."""
-    remaining = iter(texts)
-    n_labels, n_stances = len(scorer.labels), len(SCHEME.stance_names)
-    parts = [Answers(*(np.empty((0, n_labels, *rest), np.float32) for rest in ((), (), (n_stances,))))]
-    while part := list(islice(remaining, SCORED_AT_ONCE)):
-        parts.append(scorer.answer(part))
-    return Answers(*(np.concatenate(found) for found in zip(*parts, strict=True)))
-
-
 def answer_windows(scorer: StanceScorer, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Answers]:
     """Returns the answers for the windows of each text."""
-    answers = answer_all(scorer, (span.of(text) for text, found in zip(texts, spans, strict=True) for span in found))
+    remaining = (span.of(text) for text, found in zip(texts, spans, strict=True) for span in found)
+    parts = [_no_answers(scorer)]
+    while part := list(islice(remaining, SCORED_AT_ONCE)):
+        parts.append(scorer.answer(part))
+    return _by_text(parts, spans)
+
+
+def _no_answers(scorer: StanceScorer) -> Answers:
+    n_labels, n_stances = len(scorer.labels), len(SCHEME.stance_names)
+    return Answers(*(np.empty((0, n_labels, *rest), np.float32) for rest in ((), (), (n_stances,))))
+
+
+def _by_text(parts: Sequence[Answers], spans: Sequence[Sequence[Span]]) -> list[Answers]:
     ends = np.cumsum([len(found) for found in spans])[:-1]
-    return [Answers(*rows) for rows in zip(*(np.split(part, ends) for part in answers), strict=True)]
+    joined = (np.split(np.concatenate(found), ends) for found in zip(*parts, strict=True))
+    return [Answers(*rows) for rows in zip(*joined, strict=True)] if spans else []
+
+
+def trace_windows(
+    scorer: StanceScorer, texts: Sequence[str], spans: Sequence[Sequence[Span]]
+) -> tuple[list[Answers], list[list[Trace]]]:
+    """Returns the answers for the windows of each text, and the trace of each window; each is read once."""
+    remaining = (span.of(text) for text, found in zip(texts, spans, strict=True) for span in found)
+    parts, traces = [_no_answers(scorer)], []
+    while part := list(islice(remaining, SCORED_AT_ONCE)):
+        answers, traced = scorer.trace(part)
+        parts.append(answers)
+        traces.extend(traced)
+    ends = np.cumsum([0, *(len(found) for found in spans)]).tolist()
+    return _by_text(parts, spans), [traces[start:end] for start, end in pairwise(ends)]
 
 
 class Unfelt(NamedTuple):

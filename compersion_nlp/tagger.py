@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from compersion_nlp.bundle import Bundle, load_bundle
 from compersion_nlp.errors import BadConfig, BadInput
-from compersion_nlp.evidence import Windowed, find_evidence
-from compersion_nlp.learned import learn_mentions
-from compersion_nlp.lexicon import Lexicon, default_lexicon
-from compersion_nlp.mentions import Learned, join_mentions
+from compersion_nlp.explaining import NOTHING, Explained, Traced
+from compersion_nlp.explaining import explain as explain_readings
+from compersion_nlp.mentions import join_mentions
 from compersion_nlp.readings import Readings
-from compersion_nlp.records import Finding, Mention, Passage, Reading, Span
-from compersion_nlp.scorers.protocol import Answers, Scorer, StanceScorer
-from compersion_nlp.scorers.rules import RulesScorer
-from compersion_nlp.scoring import Scored, aggregate, answer_windows, find_windows, score_windows, window_logits
-from compersion_nlp.stance import Cues, default_cues, find_mentions
-from compersion_nlp.text import bounded_memory, parse, sentences
+from compersion_nlp.records import Finding, Mention, Passage, Reading
+from compersion_nlp.scorers.protocol import StanceScorer
+from compersion_nlp.scoring import Scored, aggregate, find_windows, score_windows, trace_windows, window_logits
 
 PROBABILITY_DIGITS = 4  # what a reading keeps of a probability: the same in every format and on every machine
 
@@ -43,6 +38,7 @@ class Tagger:
         self.labels: tuple[str, ...] = bundle.manifest.labels
         self.model = f"{bundle.manifest.name}@{bundle.manifest.version}"
         self._decision = bundle.decision
+        self._provisional = tuple(label for label in self.labels if bundle.manifest.decision[label].provisional)
 
     def __repr__(self) -> str:
         return f"Tagger({self.model}, {len(self.labels)} labels)"
@@ -74,8 +70,8 @@ class Tagger:
         if explain and texts:
             return Readings.of(self._read(texts, explain))
         probabilities = self.probabilities(texts)
-        provisional = tuple(label for label in self.labels if self.bundle.manifest.decision[label].provisional)
-        return Readings(self.model, self.labels, _rounded(probabilities), self.decide(probabilities), provisional)
+        felt = self.decide(probabilities)
+        return Readings(self.model, self.labels, _rounded(probabilities), felt, self._provisional)
 
     def probabilities(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Returns calibrated probabilities of shape (n, L), columns in the order of ``labels``."""
@@ -89,58 +85,50 @@ class Tagger:
         return self._decision.decide(probabilities)
 
     def _read(self, texts: Sequence[str], explain: bool) -> list[Reading]:
-        manifest, scorer = self.bundle.manifest, self.bundle.scorer
-        answers = None
-        if explain and manifest.mentioned and isinstance(scorer, StanceScorer):
-            spans = find_windows(texts, manifest.window)
-            answers = answer_windows(scorer, texts, spans)
-            scored = [(windows, answered.felt) for windows, answered in zip(spans, answers, strict=True)]
-        else:
-            scored = score_windows(scorer, texts, manifest.window)
-        probabilities = self._decision.probabilities(aggregate(scored, len(self.labels), manifest.aggregate))
+        if not explain:
+            probabilities = self.probabilities(texts)
+            return self._readings(texts, probabilities, self.decide(probabilities), [NOTHING] * len(texts), False)
+        scored, traced = self._score(texts)
+        probabilities = self._decision.probabilities(
+            aggregate(scored, len(self.labels), self.bundle.manifest.aggregate)
+        )
         felt = self.decide(probabilities)
-        explained = self._explain(texts, scored, felt, answers) if explain else [_Explained((), None, {})] * len(texts)
-        return [
-            Reading(text, self._findings(*row), self.model, explained=explain)
-            for text, *row in zip(texts, _rounded(probabilities), felt, explained, strict=True)
-        ]
+        return self._readings(
+            texts, probabilities, felt, explain_readings(self.bundle, texts, scored, felt, traced), True
+        )
 
-    def _explain(
+    def _score(self, texts: Sequence[str]) -> tuple[list[Scored], list[Traced] | None]:
+        """Returns what the scorer says of each text's windows, with its traces if it knows stances."""
+        manifest, scorer = self.bundle.manifest, self.bundle.scorer
+        if not (manifest.mentioned and isinstance(scorer, StanceScorer)):
+            return score_windows(scorer, texts, manifest.window), None
+        spans = find_windows(texts, manifest.window)
+        traced = [Traced(*one) for one in zip(*trace_windows(scorer, texts, spans), strict=True)]
+        return [(windows, one.answers.felt) for windows, one in zip(spans, traced, strict=True)], traced
+
+    def _readings(
         self,
         texts: Sequence[str],
-        scored: Sequence[Scored],
+        probabilities: npt.NDArray[np.float64],
         felt: npt.NDArray[np.bool_],
-        answers: Sequence[Answers] | None,
-    ) -> list[_Explained]:
-        mentions, windowed = [], []
-        lexicon, cues = _words_of(self.bundle.scorer)  # compiled before the block, or they would not outlive it
-        with bounded_memory():
-            for text, (spans, logits), row in zip(texts, scored, felt, strict=True):
-                doc = parse(text)
-                mentions.append(find_mentions(doc, lexicon, cues))
-                windowed.append(Windowed(text, spans, logits, sentences(doc), np.flatnonzero(row).tolist()))
-        learned: Sequence[Sequence[Learned] | None] = [None] * len(windowed)
-        if answers is not None:
-            learned = learn_mentions(self.bundle, windowed, answers)
-        evidence = find_evidence(self.bundle.scorer, self._decision, windowed)
-        return [_Explained(*row) for row in zip(mentions, learned, evidence, strict=True)]
+        explained: Sequence[Explained],
+        explain: bool,
+    ) -> list[Reading]:
+        rows = zip(texts, _rounded(probabilities).tolist(), felt.tolist(), explained, strict=True)
+        return [Reading(text, self._findings(*row), self.model, explained=explain) for text, *row in rows]
 
     def _findings(
-        self, probabilities: npt.NDArray[np.float64], felt: npt.NDArray[np.bool_], explained: _Explained
+        self, probabilities: Sequence[float], felt: Sequence[bool], explained: Explained
     ) -> tuple[Finding, ...]:
+        mentions: dict[str, list[Mention]] = {}
+        for mention in explained.mentions:
+            mentions.setdefault(mention.label, []).append(mention)
         findings = []
-        for column, label in enumerate(self.labels):
-            own = [mention for mention in explained.mentions if mention.label == label]
-            learned = explained.learned[column] if explained.learned is not None else None
-            stance, mentions = join_mentions(own, label, bool(felt[column]), learned)
+        for column, (label, probability) in enumerate(zip(self.labels, probabilities, strict=True)):
+            stance, own = join_mentions(mentions.get(label, ()), label, felt[column], column, explained.learned)
             findings.append(
                 Finding(
-                    label=label,
-                    probability=float(probabilities[column]),
-                    stance=stance,
-                    evidence=explained.evidence.get(column, ()),
-                    mentions=mentions,
-                    provisional=self.bundle.manifest.decision[label].provisional,
+                    label, probability, stance, explained.evidence.get(column, ()), own, label in self._provisional
                 )
             )
         return tuple(findings)
@@ -148,20 +136,6 @@ class Tagger:
 
 def _rounded(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.round(probabilities, PROBABILITY_DIGITS)
-
-
-class _Explained(NamedTuple):
-    """What explains one reading: mentions by the rules, by the scorer where it knows them, and evidence by column."""
-
-    mentions: Sequence[Mention]
-    learned: Sequence[Learned] | None
-    evidence: dict[int, tuple[Span, ...]]
-
-
-def _words_of(scorer: Scorer) -> tuple[Lexicon, Cues]:
-    """Returns what the scorer itself reads by, so that mentions speak of the words that it judged; else our own."""
-    rules = getattr(scorer, "rules", scorer)
-    return (rules.lexicon, rules.cues) if isinstance(rules, RulesScorer) else (default_lexicon(), default_cues())
 
 
 def _text_of(item: str | Passage) -> str:

@@ -146,19 +146,19 @@ def test_all_answers_are_of_one_mind(scorer):
 
 def test_no_answers_for_no_texts(scorer):
     assert scorer.answer([]).stances.shape == (0, 2, 6)
-    assert scorer.trace([]) == []
+    assert scorer.trace([])[1] == []
 
 
 def test_what_word_pieces_add_makes_up_the_logit(scorer):
     texts = ["so glad and happy", "his bus was late again"]
     logits = scorer.score(texts)
-    sums = np.array([trace.felt.sum(axis=0) for trace in scorer.trace(texts)])
+    sums = np.array([trace.felt.sum(axis=0) for trace in scorer.trace(texts)[1]])
     assert np.allclose(logits[0] - logits[1], sums[0] - sums[1], atol=0.05)  # the constant of a label falls out
 
 
 def test_a_trace_points_into_the_text_as_it_came_in(scorer):
     text = "so 🎉 glad"
-    offsets = scorer.trace([text])[0].offsets
+    offsets = scorer.trace([text])[1][0].offsets
     assert {text[start:end] for start, end in offsets} == {"", "so", "🎉", "glad"}
 
 

@@ -17,9 +17,9 @@ LAYERS = (
     ("registry", "scorers.protocol", "corpus", "decision", "bundle", "sources", "sinks"),
     ("phrases", "lexicon", "stance", "corpus_checks"),
     ("scorers",),
-    ("scoring", "evidence", "mentions", "learned", "tagger"),
+    ("scoring", "evidence", "mentions", "learned", "explaining", "tagger"),
     ("evaluate",),
-    ("training", "engines", "batch"),
+    ("training", "engines", "ray_engine", "batch"),
     ("cli",),
 )
 ORDER = {name: place for place, name in enumerate(name for layer in LAYERS for name in layer)}

@@ -14,7 +14,7 @@ def mentions(*stances):
 
 def test_what_is_felt_keeps_its_mentions():
     found = mentions("denied", "felt")
-    assert join_mentions(found, "envy", felt=True, learned=Learned(True, "past", PLACE)) == ("felt", found)
+    assert join_mentions(found, "envy", felt=True, learned={0: Learned("past", PLACE)}) == ("felt", found)
 
 
 def test_what_is_not_felt_has_no_mention_that_says_felt():
@@ -27,22 +27,22 @@ def test_of_several_stances_the_schemes_order_decides():
 
 
 def test_a_feeling_that_no_word_names_is_mentioned_by_its_sentence():
-    learned = Learned(True, "other", PLACE)
+    learned = {0: Learned("other", PLACE)}
     assert join_mentions((), "envy", felt=False, learned=learned) == ("other", (Mention("envy", "other", PLACE),))
 
 
 def test_a_scorer_that_knows_stances_decides_whether_there_is_a_mention():
-    assert join_mentions(mentions("past"), "envy", felt=False, learned=Learned(False, "past", PLACE)) == (None, ())
+    assert join_mentions(mentions("past"), "envy", felt=False, learned={}) == (None, ())
 
 
 def test_a_mention_that_says_felt_takes_the_stance_that_is_learned():
-    stance, found = join_mentions(mentions("felt"), "envy", felt=False, learned=Learned(True, "past", PLACE))
+    stance, found = join_mentions(mentions("felt"), "envy", felt=False, learned={0: Learned("past", PLACE)})
     assert (stance, found) == ("past", mentions("past"))
 
 
 @pytest.mark.parametrize("stances", [("past", "other"), ("other",), ("felt", "general"), ("denied", "felt", "past")])
 def test_the_learned_stance_is_always_that_of_a_mention(stances):
-    stance, found = join_mentions(mentions(*stances), "envy", felt=False, learned=Learned(True, "past", PLACE))
+    stance, found = join_mentions(mentions(*stances), "envy", felt=False, learned={0: Learned("past", PLACE)})
     assert stance == "past"
     assert "past" in {mention.stance for mention in found}
     assert "felt" not in {mention.stance for mention in found}

@@ -35,7 +35,8 @@ MODEL, TOKENIZER, SETTINGS = "model.onnx", "tokenizer.json", "encoder.json"
 # What the network gives for one text of t word pieces; the heads of public sets come after.
 FELT, MENTIONED, STANCES = "felt", "mentioned", "stances"
 FELT_TRACE, MENTIONED_TRACE = "felt_trace", "mentioned_trace"
-OUTPUTS = (FELT, MENTIONED, STANCES, FELT_TRACE, MENTIONED_TRACE)
+HEADS, TRACES = (FELT, MENTIONED, STANCES), (FELT_TRACE, MENTIONED_TRACE)
+OUTPUTS = (*HEADS, *TRACES)
 
 T = TypeVar("T")
 _NOWHERE = "/nonexistent/compersion_nlp"
@@ -93,18 +94,22 @@ class EncoderScorer:
 
     def answer(self, texts: Sequence[str]) -> Answers:
         """Returns logits of what is felt and mentioned, (n, L), and of the stances of mentions, (n, L, S)."""
-        found = self._each(
-            texts, lambda chunks: _join([self._run(chunk, (FELT, MENTIONED, STANCES)) for chunk in chunks])
-        )
+        return self._stacked_answers(self._each(texts, lambda chunks: _join([self._run(one, HEADS) for one in chunks])))
+
+    def trace(self, texts: Sequence[str]) -> tuple[Answers, list[Trace]]:
+        """Returns what ``answer`` returns, and what each word piece of each text adds to the logits, read in context.
+
+        Both come from reading each text once.
+        """
+        found = self._each(texts, self._trace)
+        return self._stacked_answers([answered for answered, _ in found]), [trace for _, trace in found]
+
+    def _stacked_answers(self, found: Sequence[tuple[Scores, Scores, Scores]]) -> Answers:
         n_labels, n_stances = len(self._labels), len(SCHEME.stance_names)
         felt, mentioned, stances = zip(*found, strict=True) if found else ((), (), ())
         return Answers(
             _stacked(felt, (n_labels,)), _stacked(mentioned, (n_labels,)), _stacked(stances, (n_labels, n_stances))
         )
-
-    def trace(self, texts: Sequence[str]) -> list[Trace]:
-        """Returns what each word piece of each text adds to the logits, read in context."""
-        return self._each(texts, self._trace)
 
     def save(self, folder: Path) -> None:
         """Writes the network, the vocabulary and the settings."""
@@ -112,10 +117,11 @@ class EncoderScorer:
         (folder / TOKENIZER).write_text(self.pieces.tokenizer.to_str(), "utf-8")
         (folder / SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(self.settings), indent=2) + b"\n")
 
-    def _trace(self, chunks: list[Pieces]) -> Trace:
-        parts = [self._run(chunk, (FELT_TRACE, MENTIONED_TRACE)) for chunk in chunks]
-        felt, mentioned = (np.concatenate([part[place] for part in parts]) for place in (0, 1))
-        return Trace(np.concatenate([chunk.offsets for chunk in chunks]), felt, mentioned)
+    def _trace(self, chunks: list[Pieces]) -> tuple[tuple[Scores, Scores, Scores], Trace]:
+        parts = [self._run(chunk, (*HEADS, *TRACES)) for chunk in chunks]
+        felt, mentioned = (np.concatenate([part[place] for part in parts]) for place in (3, 4))
+        trace = Trace(np.concatenate([chunk.offsets for chunk in chunks]), felt, mentioned)
+        return _join([part[:3] for part in parts]), trace
 
     def _surest(self, texts: Sequence[str], output: str, shape: tuple[int, ...]) -> Scores:
         found = self._each(texts, lambda chunks: np.max([self._run(chunk, (output,))[0] for chunk in chunks], axis=0))

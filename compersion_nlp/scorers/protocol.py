@@ -66,8 +66,8 @@ class StanceScorer(Scorer, Protocol):
     def answer(self, texts: Sequence[str]) -> Answers:
         """Returns what ``score`` returns, and the same for mentions and their stances."""
 
-    def trace(self, texts: Sequence[str]) -> list[Trace]:
-        """Returns, for each text, what each of its word pieces adds to the logits, read in context."""
+    def trace(self, texts: Sequence[str]) -> tuple[Answers, list[Trace]]:
+        """Returns what ``answer`` returns, and for each text what each of its word pieces adds, read in context."""
 
 
 class Trace(NamedTuple):
