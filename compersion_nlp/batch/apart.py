@@ -17,7 +17,9 @@ def read_apart(engine: Engine, reader: ChunkReader, chunk: Chunk) -> Part:
     """
     places = [place for place, item in enumerate(chunk.items) if isinstance(item, Passage)]
     readings, failed = _read(engine, reader, Chunk(chunk.number, tuple(chunk.items[place] for place in places)))
-    return make_part(chunk, Readings.join(readings) if readings else None, {places[p]: why for p, why in failed.items()})
+    return make_part(
+        chunk, Readings.join(readings) if readings else None, {places[p]: why for p, why in failed.items()}
+    )
 
 
 def _read(engine: Engine, reader: ChunkReader, chunk: Chunk) -> tuple[list[Readings], dict[int, str]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from compersion_nlp.batch.account import account_path, rejected_path
-from compersion_nlp.batch.job import LARGEST_CHUNK, RESUME, Job
+from compersion_nlp.batch.job import LARGEST_CHUNK, RESUME, LocalJob
 from compersion_nlp.batch.ledger import WorkFolder
 from compersion_nlp.errors import BadConfig, BadInput
 from compersion_nlp.sources.streams import readable
 
 
-def check(job: Job) -> None:
+def check(job: LocalJob) -> None:
     """Raises BadConfig or BadInput for a job that cannot work, whatever its inputs hold."""
     if not 1 <= job.chunk_size <= LARGEST_CHUNK:
         raise BadConfig(f"The chunk size is {job.chunk_size}.", f"It is 1 to {LARGEST_CHUNK:,}.")
@@ -46,7 +46,7 @@ def _own_file(path: Path, output: Path) -> Path | None:
     return work if path.resolve().is_relative_to(work.resolve()) else None
 
 
-def check_way(job: Job, work: WorkFolder) -> None:
+def check_way(job: LocalJob, work: WorkFolder) -> None:
     """Raises BadInput if an output or an unfinished job is in the way of one that is to begin."""
     if job.resume or job.overwrite:
         return

@@ -7,6 +7,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -15,11 +16,12 @@ import msgspec
 from compersion_nlp.batch.account import Account, read_account, write_account
 from compersion_nlp.batch.apart import read_apart
 from compersion_nlp.batch.checks import check, check_way
-from compersion_nlp.batch.job import RESUME, Identity, Inputs, Job, show_path
+from compersion_nlp.batch.job import RESUME, Identity, Inputs, Job, LocalJob, show_path
 from compersion_nlp.batch.ledger import Ledger, WorkFolder
 from compersion_nlp.batch.output import Output, RejectedFile, changed
 from compersion_nlp.batch.progress import Extent, Progress, Reporter
 from compersion_nlp.batch.reader import Chunk, ChunkReader, Entry, Part, Passed, read_part
+from compersion_nlp.batch.staging import run_staged
 from compersion_nlp.bundle import Manifest, verify
 from compersion_nlp.bundle.manifest import MANIFEST
 from compersion_nlp.engines import Engine, Joblib, WorkerDied
@@ -41,6 +43,10 @@ def label(job: Job, progress: Listener | None = None) -> Account:
     unfinished job is in the way, or if what is to be resumed has changed, and Interrupted if the
     run was stopped and can be resumed.
     """
+    return run_staged(job, partial(_label, progress=progress))
+
+
+def _label(job: LocalJob, progress: Listener | None) -> Account:
     check(job)
     began = perf_counter()
     work = WorkFolder(job.output)
@@ -53,9 +59,9 @@ def label(job: Job, progress: Listener | None = None) -> Account:
 class _Run:
     """What the passes of one job share."""
 
-    def __init__(self, job: Job, work: WorkFolder, progress: Listener | None) -> None:
+    def __init__(self, job: LocalJob, work: WorkFolder, progress: Listener | None) -> None:
         self._job, self._work, self._progress = job, work, progress
-        self._inputs = Inputs(job.inputs)
+        self._inputs = Inputs(job.inputs, job.names)
         self._source = open_source(job.inputs, job.read)
         self._suspect: int | None = None
         self._in_process = job.engine == "serial"
@@ -221,7 +227,7 @@ def _resumable(work: WorkFolder) -> Iterator[None]:
         ) from error
 
 
-def _identity(job: Job, inputs: Inputs, folder: Path, manifest: Manifest) -> Identity:
+def _identity(job: LocalJob, inputs: Inputs, folder: Path, manifest: Manifest) -> Identity:
     return Identity(
         inputs=inputs.digests(),
         model=f"{manifest.name}@{manifest.version}",

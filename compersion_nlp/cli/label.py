@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from compersion_nlp.batch import Account, Job
 
 InputsArgument = typer.Argument(
-    help="Files to label: .csv .tsv .jsonl .parquet .sqlite .db .txt .md (.gz and .zst too), or a folder of entries."
+    help="Files to label: .csv .tsv .jsonl .parquet .sqlite .db .txt .md (.gz and .zst too), or a folder of entries; "
+    "in a bucket as s3://BUCKET/PATH and the like."
 )
 
 
 def label(
-    inputs: Annotated[list[Path], InputsArgument],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write; its suffix says the format.")],
+    inputs: Annotated[list[str], InputsArgument],
+    output: Annotated[str, typer.Option("--output", "-o", help="Where to write; its suffix says the format.")],
     model: Annotated[str | None, ModelOption] = None,
     text_column: Annotated[str | None, typer.Option(help="Column with the text. [default: found by name]")] = None,
     title_column: Annotated[
@@ -52,6 +53,7 @@ def label(
     engine: Annotated[
         str | None, typer.Option(help="Engine. [default: serial for one worker, joblib for more]")
     ] = None,
+    address: Annotated[str | None, typer.Option(help="Address of a Ray cluster, for --engine ray.")] = None,
     chunk_size: Annotated[int, typer.Option(min=1, help="Passages a chunk, the unit that is resumed.")] = 256,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an unfinished job; begin it if there is none.")
@@ -59,6 +61,13 @@ def label(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Discard the output or the unfinished job there.")
     ] = False,
+    work_folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to keep what is fetched from a bucket or not yet put there. "
+            "[default: beside a local output, else the current directory]"
+        ),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that would be rejected.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, and no account but for --json.")] = False,
     json: Annotated[bool, JsonOption] = False,
@@ -93,6 +102,8 @@ def label(
         chunk_size=chunk_size,
         engine=engine or ("serial" if workers == 1 else "joblib"),
         workers=workers,
+        address=address,
+        work_folder=work_folder,
         explain=not labels_only,
         strict=strict,
         resume=resume,
