@@ -13,13 +13,16 @@ from compersion_nlp.records import Reading
 
 EXPLAINED = ("stances", "evidence", "mentions")  # what a row holds of a reading that was explained
 
+NOWHERE = np.empty(0, np.int64)
+
 
 class Readings(msgspec.Struct, frozen=True, eq=False):
     """Readings of ``n`` passages with one model.
 
     ``probabilities`` (n, L), float64, and ``felt`` (n, L), bool, have the labels in their order; ``provisional`` names
     those whose calibration saw too few examples. ``explained`` has for each passage its stances, evidence and mentions
-    as plain JSON values, and is None where they were not asked for.
+    as plain JSON values, and is None where they were not asked for. ``tier`` (n,) is the place among ``tiers`` of the
+    scorer that a passage came to, where a model hands passages on; else no scorer is named.
     """
 
     model: str
@@ -28,6 +31,8 @@ class Readings(msgspec.Struct, frozen=True, eq=False):
     felt: npt.NDArray[np.bool_]
     provisional: tuple[str, ...] = ()
     explained: Sequence[Mapping[str, Any]] | None = None
+    tiers: tuple[str, ...] = ()
+    tier: npt.NDArray[np.int64] = NOWHERE
 
     def __len__(self) -> int:
         return len(self.felt)
@@ -47,7 +52,9 @@ class Readings(msgspec.Struct, frozen=True, eq=False):
         )
 
     @classmethod
-    def of(cls, readings: Sequence[Reading]) -> Self:
+    def of(
+        cls, readings: Sequence[Reading], tiers: tuple[str, ...] = (), tier: npt.NDArray[np.int64] = NOWHERE
+    ) -> Self:
         """Returns readings, one at least, of one model, that were all explained or all not."""
         first = readings[0]
         rows = [reading.to_row() for reading in readings]
@@ -59,6 +66,8 @@ class Readings(msgspec.Struct, frozen=True, eq=False):
             felt=np.array([[finding.felt for finding in one] for one in readings], np.bool_).reshape(shape),
             provisional=tuple(finding.label for finding in first if finding.provisional),
             explained=[{key: row[key] for key in EXPLAINED} for row in rows] if first.explained else None,
+            tiers=tiers,
+            tier=tier,
         )
 
     @classmethod
@@ -72,6 +81,7 @@ class Readings(msgspec.Struct, frozen=True, eq=False):
             probabilities=np.concatenate([part.probabilities for part in parts]),
             felt=np.concatenate([part.felt for part in parts]),
             explained=None if first.explained is None else [one for part in parts for one in part.explained or ()],
+            tier=np.concatenate([part.tier for part in parts]),
         )
 
     def felt_labels(self) -> list[list[str]]:
@@ -80,6 +90,11 @@ class Readings(msgspec.Struct, frozen=True, eq=False):
         for row, column in np.argwhere(self.felt).tolist():
             found[row].append(self.labels[column])
         return found
+
+    def by_tier(self) -> dict[str, int]:
+        """Returns how many passages came to each scorer, for a model that hands passages on; else nothing."""
+        counts = np.bincount(self.tier, minlength=len(self.tiers)).tolist()
+        return dict(zip(self.tiers, counts, strict=True))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yields each reading as ``Reading.to_row`` gives it."""
@@ -107,6 +122,8 @@ class PackedReadings(msgspec.Struct, frozen=True):
     felt: bytes
     provisional: tuple[str, ...]
     explained: list[dict[str, Any]] | None
+    tiers: tuple[str, ...] = ()
+    tier: bytes = b""
 
     @classmethod
     def of(cls, readings: Readings) -> PackedReadings:
@@ -119,6 +136,8 @@ class PackedReadings(msgspec.Struct, frozen=True):
             np.ascontiguousarray(readings.felt, np.bool_).tobytes(),
             readings.provisional,
             explained,
+            readings.tiers,
+            readings.tier.astype(np.uint8).tobytes(),
         )
 
     def unpack(self) -> Readings:
@@ -126,4 +145,7 @@ class PackedReadings(msgspec.Struct, frozen=True):
         shape = (-1, len(self.labels))
         probabilities = np.frombuffer(self.probabilities, "<f8").reshape(shape)
         felt = np.frombuffer(self.felt, np.bool_).reshape(shape)
-        return Readings(self.model, self.labels, probabilities, felt, self.provisional, self.explained)
+        tier = np.frombuffer(self.tier, np.uint8).astype(np.int64)
+        return Readings(
+            self.model, self.labels, probabilities, felt, self.provisional, self.explained, self.tiers, tier
+        )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from compersion_nlp.bundle.manifest import Aggregate
 from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.records import Span
-from compersion_nlp.scorers.protocol import Answers, Scorer, Scores, StanceScorer, Trace, checked_scores
+from compersion_nlp.scorers.protocol import Answers, Scorer, Scores, StanceScorer, TieredScorer, Trace, checked_scores
 from compersion_nlp.text import windows
 
 SCORED_AT_ONCE = 1024  # texts a call to the scorer, so that memory does not grow with a long text
@@ -47,6 +47,23 @@ def score_windows(scorer: Scorer, texts: Sequence[str], window: int | None) -> l
     logits = score_all(scorer, (span.of(text) for text, found in zip(texts, spans, strict=True) for span in found))
     ends = np.cumsum([len(found) for found in spans])
     return list(zip(spans, np.split(logits, ends[:-1]), strict=True))
+
+
+def score_tiers(
+    scorer: TieredScorer, texts: Sequence[str], window: int | None
+) -> tuple[list[Scored], npt.NDArray[np.int64]]:
+    """Returns what ``score_windows`` returns, and the farthest tier that a window of each text came to, (n,)."""
+    spans = find_windows(texts, window)
+    remaining = (span.of(text) for text, found in zip(texts, spans, strict=True) for span in found)
+    logits, tiers = [np.empty((0, len(scorer.labels)), np.float32)], [np.empty(0, np.int64)]
+    while part := list(islice(remaining, SCORED_AT_ONCE)):
+        scores, reached = scorer.score_tiers(part)
+        logits.append(scores)
+        tiers.append(reached)
+    ends = np.cumsum([len(found) for found in spans])[:-1]
+    farthest = [reached.max() for reached in np.split(np.concatenate(tiers), ends)] if spans else []
+    by_text = np.split(np.concatenate(logits), ends) if spans else []
+    return list(zip(spans, by_text, strict=True)), np.array(farthest, np.int64)
 
 
 def aggregate(scored: Sequence[Scored], n_labels: int, how: Aggregate = "max") -> Scores:

@@ -14,10 +14,10 @@ from compersion_nlp.errors import BadConfig, BadInput
 from compersion_nlp.explaining import NOTHING, Explained, Traced
 from compersion_nlp.explaining import explain as explain_readings
 from compersion_nlp.mentions import join_mentions
-from compersion_nlp.readings import Readings
+from compersion_nlp.readings import NOWHERE, Readings
 from compersion_nlp.records import Finding, Mention, Passage, Reading
-from compersion_nlp.scorers.protocol import StanceScorer
-from compersion_nlp.scoring import Scored, aggregate, find_windows, score_windows, trace_windows, window_logits
+from compersion_nlp.scorers.protocol import StanceScorer, TieredScorer
+from compersion_nlp.scoring import Scored, aggregate, find_windows, score_tiers, score_windows, trace_windows, window_logits
 
 PROBABILITY_DIGITS = 4  # what a reading keeps of a probability: the same in every format and on every machine
 
@@ -67,11 +67,22 @@ class Tagger:
 
     def tabulate(self, texts: Sequence[str], explain: bool = True) -> Readings:
         """Returns the readings of texts column by column, as a batch keeps them; they say what ``tag_many`` says."""
+        scorer, manifest = self.bundle.scorer, self.bundle.manifest
+        tiers = scorer.tiers if isinstance(scorer, TieredScorer) else ()
         if explain and texts:
-            return Readings.of(self._read(texts, explain))
-        probabilities = self.probabilities(texts)
+            scored, traced = self._score(texts)
+            tier = np.array([max(trace.tier for trace in one.traces) for one in traced or ()], np.int64)
+            return Readings.of(self._explained(texts, scored, traced), tiers, tier if tiers else NOWHERE)
+        tier = NOWHERE
+        if isinstance(scorer, TieredScorer):
+            scored, tier = score_tiers(scorer, texts, manifest.window)
+        else:
+            scored = score_windows(scorer, texts, manifest.window)
+        probabilities = self._decision.probabilities(aggregate(scored, len(self.labels), manifest.aggregate))
         felt = self.decide(probabilities)
-        return Readings(self.model, self.labels, _rounded(probabilities), felt, self._provisional)
+        return Readings(
+            self.model, self.labels, _rounded(probabilities), felt, self._provisional, tiers=tiers, tier=tier
+        )
 
     def probabilities(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Returns calibrated probabilities of shape (n, L), columns in the order of ``labels``."""
@@ -88,7 +99,11 @@ class Tagger:
         if not explain:
             probabilities = self.probabilities(texts)
             return self._readings(texts, probabilities, self.decide(probabilities), [NOTHING] * len(texts), False)
-        scored, traced = self._score(texts)
+        return self._explained(texts, *self._score(texts))
+
+    def _explained(
+        self, texts: Sequence[str], scored: Sequence[Scored], traced: Sequence[Traced] | None
+    ) -> list[Reading]:
         probabilities = self._decision.probabilities(
             aggregate(scored, len(self.labels), self.bundle.manifest.aggregate)
         )
@@ -127,9 +142,7 @@ class Tagger:
         for column, (label, probability) in enumerate(zip(self.labels, probabilities, strict=True)):
             stance, own = join_mentions(mentions.get(label, ()), label, felt[column], column, explained.learned)
             findings.append(
-                Finding(
-                    label, probability, stance, explained.evidence.get(column, ()), own, label in self._provisional
-                )
+                Finding(label, probability, stance, explained.evidence.get(column, ()), own, label in self._provisional)
             )
         return tuple(findings)
 

@@ -26,7 +26,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     ``reasons`` counts the rejected rows by why, ``duplicate_ids`` the rows whose id an earlier row
     has (they are labelled all the same). ``renamed`` holds input columns that had to give way to
     ours, old name to new, and ``guarded`` counts cells that a spreadsheet would have run as a
-    formula. ``seconds`` is this run's time alone; ``chunks_resumed`` were done before it.
+    formula. ``tiers`` counts the labelled passages by the scorer that they came to, for a model that hands on what it is
+    not sure of. ``seconds`` is this run's time alone; ``chunks_resumed`` were done before it.
     """
 
     output: str
@@ -39,6 +40,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     duplicate_ids: int
     renamed: dict[str, str]
     guarded: int
+    tiers: dict[str, int]
     chunks: int
     chunks_resumed: int
     engine: str
@@ -90,6 +92,7 @@ class Tally:
     def __init__(self) -> None:
         self.labelled = 0
         self.reasons: Counter[str] = Counter()
+        self.tiers: Counter[str] = Counter()
         self._ids = array("Q")
 
     @property

@@ -72,7 +72,9 @@ class Output:
             self._rejected.write(row)
         passages = [item for place, item in enumerate(items) if isinstance(item, Passage) and place not in rejected]
         if stored.readings is not None:
-            self.sink.write_many(passages, stored.readings.unpack())
+            readings = stored.readings.unpack()
+            self.sink.write_many(passages, readings)
+            self.tally.tiers.update(readings.by_tier())
         self.tally.count(rejected.values())
         self.tally.count(passages)
 

@@ -197,6 +197,7 @@ class _Run:
             duplicate_ids=tally.duplicate_ids(),
             renamed=dict(output.sink.renamed),
             guarded=output.sink.guarded,
+            tiers=dict(tally.tiers),
             chunks=read.chunks,
             chunks_resumed=read.chunks_resumed,
             engine=job.engine,

@@ -139,10 +139,14 @@ def _show(account: Account) -> None:
     lines += [f"column {old} is kept as {new}" for old, new in account.renamed.items()]
     if account.guarded:
         lines.append(f"{account.guarded:,} cells guarded against spreadsheet formulas (--raw-cells writes them as is)")
+    if account.tiers:
+        shares = (f"{name} {count:,} ({count / account.labelled:.1%})" for name, count in account.tiers.items())
+        lines.append(f"read by {', '.join(shares)}")
     if account.chunks_resumed:
         how_fast = f"{account.chunks_resumed:,} of {account.chunks:,} chunks were done before"
     else:
-        how_fast = f"{account.read / account.seconds:,.0f} a second"
+        rate = account.read / account.seconds
+        how_fast = f"{rate:,.0f} a second" if rate >= 10 else f"{rate:.1f} a second"
     lines.append(f"{account.model}, {account.seconds:.1f} s, {how_fast}")
     lines.append(f"written to {os.fspath(account.output)}")
     for line in lines:

@@ -75,12 +75,25 @@ class Trace(NamedTuple):
 
     ``offsets``, of shape (t, 2), says where in the text each piece stands, as half-open ranges of code points. ``felt``
     and ``mentioned`` have shape (t, L): the sum over the pieces, and a constant a label, is the logit of a text that is
-    read whole.
+    read whole. ``tier`` is the place of the scorer that read it, where there are several.
     """
 
     offsets: npt.NDArray[np.int64]
     felt: Scores
     mentioned: Scores
+    tier: int = 0
+
+
+@runtime_checkable
+class TieredScorer(StanceScorer, Protocol):
+    """A scorer that hands what it is not sure of to another: ``tiers`` names the scorers that a text can come to."""
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """The names of the scorers, the first one first."""
+
+    def score_tiers(self, texts: Sequence[str]) -> tuple[Scores, npt.NDArray[np.int64]]:
+        """Returns what ``score`` returns, and the place of the scorer that each text came to, of shape (n,)."""
 
 
 @runtime_checkable

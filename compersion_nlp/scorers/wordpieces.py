@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,6 +17,10 @@ from compersion_nlp.folding import fold
 _FIRST_EMOJI = 0x2600
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
 _VARIATION = 0xFE0F
+# What a text of ASCII is cut at before its words are cut into pieces: at white space, and around every mark.
+_WORD = re.compile(r"[a-z0-9]+|[^\sa-z0-9]")
+_MOST_KNOWN = 200_000  # words; more are forgotten, so that a hostile file does not fill the memory
+
 _NO_EMOJI = (0x2800, 0xFFFC, 0xFFFD)  # symbols that stand for nothing: a blank, a lost object, a lost character
 
 
@@ -60,9 +65,12 @@ def _spelled(character: str) -> str:
 
 
 class WordPieces:
-    """Cuts texts into word pieces, in chunks of at most ``longest`` with the special pieces counted."""
+    """Cuts texts into word pieces, in chunks of at most ``longest`` with the special pieces counted.
 
-    def __init__(self, tokenizer: Tokenizer, longest: int) -> None:
+    None is one chunk for a text of any length.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, longest: int | None) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True  # "[SEP]" in a text is what somebody typed, not its end
@@ -81,7 +89,7 @@ class WordPieces:
         ]
 
     def _chunks(self, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> list[Pieces]:
-        step = self.longest - 2
+        step = max(len(ids), 1) if self.longest is None else self.longest - 2
         starts = range(0, max(len(ids), 1), step)
         return [
             Pieces(
@@ -90,6 +98,41 @@ class WordPieces:
             )
             for start in starts
         ]
+
+
+class PieceIds:
+    """Cuts texts into the numbers of their word pieces alone, as ``WordPieces`` does, and several times as fast.
+
+    A vocabulary cuts each word by itself, and people use the same words again and again: what a word of ASCII is cut
+    into is remembered. A text with anything else in it goes through the vocabulary whole.
+    """
+
+    def __init__(self, pieces: WordPieces) -> None:
+        self._pieces = pieces
+        self._known: dict[str, tuple[int, ...]] = {}
+
+    def cut(self, texts: Sequence[str]) -> list[list[int]]:
+        """Returns the pieces of each text, with the special ones at both ends."""
+        first, last = self._pieces.first, self._pieces.last
+        return [[first, *self._cut(spell(text)[0]), last] for text in texts]
+
+    def _cut(self, text: str) -> Sequence[int]:
+        if not text.isascii():
+            return list(self._pieces.tokenizer.encode(text, add_special_tokens=False).ids)
+        words = _WORD.findall(text.lower())
+        known = self._known
+        try:
+            return [piece for word in words for piece in known[word]]
+        except KeyError:
+            self._learn(set(words))
+            return [piece for word in words for piece in self._known[word]]
+
+    def _learn(self, words: set[str]) -> None:
+        if len(self._known) > _MOST_KNOWN:
+            self._known = {}
+        new = [word for word in words if word not in self._known]
+        for word, cut in zip(new, self._pieces.tokenizer.encode_batch(new, add_special_tokens=False), strict=True):
+            self._known[word] = tuple(cut.ids)
 
 
 def _places(offsets: Sequence[tuple[int, int]], places: list[int] | None) -> npt.NDArray[np.int64]:

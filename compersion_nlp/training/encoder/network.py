@@ -71,6 +71,14 @@ class Network(nn.Module):
         )
 
 
+def sharpened(network: Network) -> Tensor:
+    """Returns queries (Q, H) whose products with states, key and scale included, are what ``read`` takes a softmax of.
+
+    But for a constant a query, which the softmax does not see.
+    """
+    return network.query @ network.key.weight / math.sqrt(network.width) * _SHARPNESS
+
+
 class Traced(nn.Module):
     """The network as it is exported: without padding, and with what each word piece adds to each logit.
 
