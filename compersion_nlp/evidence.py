@@ -18,6 +18,7 @@ from compersion_nlp.decision import Decision
 from compersion_nlp.records import Span
 from compersion_nlp.scorers.protocol import Scorer, Scores, Trace
 from compersion_nlp.scoring import score_all
+from compersion_nlp.text import without
 
 Carries = npt.NDArray[np.bool_]
 
@@ -29,8 +30,8 @@ MOST_ADDED = 6  # rounds in which a part is added where a label does not fall
 # A sentence is evidence if leaving it out costs at least this share of what the costliest one costs.
 LEAST_SHARE = 0.5
 
-# How far under its threshold, in log-odds of the scorer, a label has to be left by what a trace takes out: the rest of a
-# text speaks a little louder once it is alone.
+# How far under its threshold, in log-odds of the scorer, a label has to be left by what a trace takes out: the rest of
+# a text speaks a little louder once it is alone.
 MARGIN = 0.5
 
 
@@ -146,7 +147,7 @@ def _weigh(
     """
     divided = [probe for probe in probes if len(probe.parts) > 1]
     alone = score_all(scorer, (part.of(passages[probe.passage].text) for probe in divided for part in probe.parts))
-    without = score_all(scorer, (text for probe in divided for text in _left_over(passages[probe.passage], probe)))
+    rest = score_all(scorer, (text for probe in divided for text in _left_over(passages[probe.passage], probe)))
     speaks = decision.decide(decision.probabilities(alone))
     row = 0
     for probe in probes:
@@ -155,8 +156,8 @@ def _weigh(
             continue
         rows = slice(row, row + len(probe.parts))
         row = rows.stop
-        cost = passages[probe.passage].logits[probe.window] - without[rows]
-        yield _carries(decision, cost, speaks[rows], without[rows]), cost
+        cost = passages[probe.passage].logits[probe.window] - rest[rows]
+        yield _carries(decision, cost, speaks[rows], rest[rows]), cost
 
 
 def find_homes(offsets: npt.NDArray[np.int64], spans: Sequence[Span]) -> npt.NDArray[np.int64]:
@@ -194,25 +195,19 @@ def _complete(
 
 def _without(passage: Windowed, probe: _Probe, carries: npt.NDArray[np.bool_]) -> str:
     """Returns the window's text without the parts that carry a label."""
-    window = passage.windows[probe.window]
-    pieces, start = [], window.start
-    for part, carried in zip(probe.parts, carries, strict=True):
-        if carried:
-            pieces.append(passage.text[start : part.start])
-            start = part.end
-    return " ".join([*pieces, passage.text[start : window.end]])
+    carrying = (part for part, carried in zip(probe.parts, carries, strict=True) if carried)
+    return without(passage.text, carrying, passage.windows[probe.window])
 
 
 def _left_over(passage: Windowed, probe: _Probe) -> Iterator[str]:
     """Yields the window's text without each of its parts."""
-    text, window = passage.text, passage.windows[probe.window]
     for part in probe.parts:
-        yield text[window.start : part.start] + " " + text[part.end : window.end]
+        yield without(passage.text, [part], passage.windows[probe.window])
 
 
-def _carries(decision: Decision, cost: Scores, speaks: Carries, without: Scores) -> Carries:
-    """Returns which part carries which label, bool of shape (parts, L), as are the others; ``without`` are logits."""
-    lost_without = ~decision.decide(decision.probabilities(without))
+def _carries(decision: Decision, cost: Scores, speaks: Carries, rest: Scores) -> Carries:
+    """Returns which part carries which label, bool of shape (parts, L), as are the others; ``rest`` are logits."""
+    lost_without = ~decision.decide(decision.probabilities(rest))
     costly = cost >= LEAST_SHARE * cost.max(axis=0)
     carries: Carries = (speaks | lost_without) & costly & (cost > 0)
     costliest = cost == cost.max(axis=0)

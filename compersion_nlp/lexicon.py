@@ -10,15 +10,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
-from spacy.tokens import Doc
 
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.labels import SCHEME
 from compersion_nlp.phrases import Found, PhraseBook, Tokens
 from compersion_nlp.text import parse
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 FORMAT = 1
 COMPILED_KEPT = 4  # compiling takes a second or two

@@ -20,14 +20,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache, reduce
-from typing import NamedTuple
-
-from spacy.matcher import PhraseMatcher
-from spacy.tokens import Doc
+from typing import TYPE_CHECKING, NamedTuple
 
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.records import Span
 from compersion_nlp.text import language, lasting_memory
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 MAX_GAP = 8
 MAX_VARIANTS = 5000
@@ -52,6 +52,8 @@ class Tokens:
     """
 
     def __init__(self, doc: Doc) -> None:
+        from spacy.tokens import Doc
+
         kept = [token for token in doc if not _is_layout(token.text, doc, token.i)]
         self.text: str = doc.text
         self.shapes: tuple[str, ...] = tuple(token.text for token in kept)
@@ -102,6 +104,9 @@ class PhraseBook:
 
     def _compile(self, uses: Mapping[Words, list[Use]]) -> None:
         """Adds the words to the matcher, one key for all that are used alike: a key costs more than its words."""
+        from spacy.matcher import PhraseMatcher
+        from spacy.tokens import Doc
+
         vocab = language().vocab
         self._matcher = PhraseMatcher(vocab, attr="LOWER")
         self._uses: dict[int, tuple[Use, ...]] = {}

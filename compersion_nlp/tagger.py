@@ -17,7 +17,15 @@ from compersion_nlp.mentions import join_mentions
 from compersion_nlp.readings import NOWHERE, Readings
 from compersion_nlp.records import Finding, Mention, Passage, Reading
 from compersion_nlp.scorers.protocol import StanceScorer, TieredScorer
-from compersion_nlp.scoring import Scored, aggregate, find_windows, score_tiers, score_windows, trace_windows, window_logits
+from compersion_nlp.scoring import (
+    Scored,
+    aggregate,
+    find_windows,
+    score_tiers,
+    score_windows,
+    trace_windows,
+    window_logits,
+)
 
 PROBABILITY_DIGITS = 4  # what a reading keeps of a probability: the same in every format and on every machine
 

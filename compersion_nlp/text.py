@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-
-import spacy
-from spacy.language import Language
-from spacy.tokenizer import Tokenizer
-from spacy.tokens import Doc
-from spacy.util import compile_infix_regex
+from typing import TYPE_CHECKING
 
 from compersion_nlp.folding import fold as fold
 from compersion_nlp.records import Span
+
+if TYPE_CHECKING:  # spaCy takes half a second to load, and what only decides labels does not need it
+    from spacy.language import Language
+    from spacy.tokens import Doc
 
 # spaCy's tokenizer takes time quadratic in an unbroken run of punctuation or emoji: longer runs
 # are broken up, which costs one character in a hundred of such a run and nothing elsewhere.
@@ -44,6 +43,10 @@ _BUILDING = threading.Lock()
 
 @cache
 def _build_language() -> Language:
+    import spacy
+    from spacy.tokenizer import Tokenizer
+    from spacy.util import compile_infix_regex
+
     nlp = spacy.blank("en")
     assert isinstance(nlp.tokenizer, Tokenizer)
     nlp.tokenizer.infix_finditer = compile_infix_regex([*(nlp.Defaults.infixes or ()), _TYPED_TIGHT]).finditer
@@ -127,6 +130,16 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     if body := part.strip():
         offset = start + part.index(body[0])
         yield offset, offset + len(body)
+
+
+def without(text: str, spans: Iterable[Span], within: Span | None = None) -> str:
+    """Returns ``text``, or the part of it ``within``, without ``spans``, and a space in the place of each."""
+    start, end = (0, len(text)) if within is None else (within.start, within.end)
+    pieces = []
+    for span in sorted(spans):
+        pieces.append(text[start : span.start])
+        start = max(start, span.end)
+    return " ".join([*pieces, text[start:end]])
 
 
 def windows(text: str, size: int) -> tuple[Span, ...]:

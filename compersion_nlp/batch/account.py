@@ -26,8 +26,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     ``reasons`` counts the rejected rows by why, ``duplicate_ids`` the rows whose id an earlier row
     has (they are labelled all the same). ``renamed`` holds input columns that had to give way to
     ours, old name to new, and ``guarded`` counts cells that a spreadsheet would have run as a
-    formula. ``tiers`` counts the labelled passages by the scorer that they came to, for a model that hands on what it is
-    not sure of. ``seconds`` is this run's time alone; ``chunks_resumed`` were done before it.
+    formula. ``tiers`` counts the labelled passages by the scorer that they came to, for a model that hands on what
+    it is not sure of. ``seconds`` is this run's time alone; ``chunks_resumed`` were done before it.
     """
 
     output: str

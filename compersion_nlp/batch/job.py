@@ -14,7 +14,7 @@ from compersion_nlp.errors import BadInput
 from compersion_nlp.sinks import WriteOptions
 from compersion_nlp.sources import ReadOptions, digest_inputs, stamp
 
-CHUNK_SIZE = 256  # passages: usually less than a megabyte, and some tenths of a second for a fast model
+CHUNK_SIZE = 512  # passages: usually less than a megabyte, and a tenth of a second for a fast model
 LARGEST_CHUNK = 1_000_000
 
 RESUME = "What is done is kept: go on with --resume, or start anew with --overwrite."

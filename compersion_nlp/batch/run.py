@@ -39,9 +39,9 @@ CHUNK_CHARACTERS = 2**24  # a chunk ends where its texts are this long together:
 def label(job: Job, progress: Listener | None = None) -> Account:
     """Labels every passage of the job's inputs and returns the account.
 
-    ``progress`` is called after every chunk of each pass: ``reading``, and ``writing`` where that has to wait. Raises BadInput if the output or an
-    unfinished job is in the way, or if what is to be resumed has changed, and Interrupted if the
-    run was stopped and can be resumed.
+    ``progress`` is called after every chunk of each pass: ``reading``, and ``writing`` where that has to wait. Raises
+    BadInput if the output or an unfinished job is in the way, or if what is to be resumed has changed, and Interrupted
+    if the run was stopped and can be resumed.
     """
     return run_staged(job, partial(_label, progress=progress))
 

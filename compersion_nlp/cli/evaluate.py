@@ -34,8 +34,10 @@ def evaluate(
     against: Annotated[
         str | None, typer.Option("--against", help="Another bundle, to compare with on the same resamples.")
     ] = None,
-    resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples behind each interval.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    resamples: Annotated[
+        int | None, typer.Option(min=1, help="Bootstrap resamples behind each interval. [default: 1000]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the bootstrap. [default: 0]")] = None,
     data_dir: Annotated[Path | None, DataDirOption] = None,
     json: Annotated[bool, JsonOption] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown instead, for a page.")] = False,
@@ -52,6 +54,8 @@ def evaluate(
     """
     if json and markdown:
         raise BadConfig("--json and --markdown were both given.", "Choose one.")
+    if (explanations or behaviour is not None) and (resamples is not None or seed is not None):
+        raise BadConfig("--resamples or --seed was given.", "They are for what is felt: leave them out here.")
     from compersion_nlp.evaluate import to_json, to_markdown
 
     result: Result
@@ -59,7 +63,7 @@ def evaluate(
         if explanations:
             result = _on_explanations(model, corpus, against, data_dir)
         else:
-            result = _on_corpus(model, corpus, against, resamples, seed, data_dir)
+            result = _on_corpus(model, corpus, against, resamples or 1000, seed or 0, data_dir)
     elif behaviour is not None and corpus is None:
         if explanations:
             raise BadConfig("--explanations and --behaviour were both given.", "Ask for one after the other.")

@@ -54,7 +54,7 @@ def label(
         str | None, typer.Option(help="Engine. [default: serial for one worker, joblib for more]")
     ] = None,
     address: Annotated[str | None, typer.Option(help="Address of a Ray cluster, for --engine ray.")] = None,
-    chunk_size: Annotated[int, typer.Option(min=1, help="Passages a chunk, the unit that is resumed.")] = 256,
+    chunk_size: Annotated[int, typer.Option(min=1, help="Passages a chunk, the unit that is resumed.")] = 512,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an unfinished job; begin it if there is none.")
     ] = False,

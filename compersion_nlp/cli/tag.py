@@ -35,6 +35,7 @@ def tag(
         text = _read_standard_input()
     if not text.strip():
         raise BadInput("The passage is empty.", "Pass a text, or pipe one in: compersion tag - < entry.txt")
+    _import_spacy()
     from compersion_nlp.tagger import load
 
     reading = load(model).tag(text)
@@ -42,6 +43,17 @@ def tag(
         print_json({"text": safe_for_json(text), "reading": reading.to_row()})
     else:
         show(reading)
+
+
+def _import_spacy() -> None:
+    """Imports spaCy without PyTorch, which it takes along wherever it is installed: a second, for nothing we use."""
+    if "torch" in sys.modules:
+        return
+    sys.modules["torch"] = None  # type: ignore[assignment] # what is None cannot be imported
+    try:
+        import spacy  # noqa: F401
+    finally:
+        del sys.modules["torch"]
 
 
 def _read_standard_input() -> str:

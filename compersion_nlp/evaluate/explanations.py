@@ -18,10 +18,10 @@ import numpy as np
 
 from compersion_nlp.corpus import Corpus, corpus_bytes
 from compersion_nlp.errors import BadConfig, UnknownLabel
-from compersion_nlp.evaluate.behaviour.result import wilson_interval
-from compersion_nlp.evaluate.resampling import Interval
+from compersion_nlp.evaluate.resampling import Interval, wilson_interval
 from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.records import Reading, Span
+from compersion_nlp.text import without
 
 if TYPE_CHECKING:
     from compersion_nlp.tagger import Tagger
@@ -171,20 +171,12 @@ def _falls(tagger: Tagger, readings: Sequence[Reading]) -> Share:
         (left, tagger.labels.index(finding.label))
         for reading in readings
         for finding in reading
-        if finding.felt and (left := _without(reading.text, finding.evidence)).strip()
+        if finding.felt and (left := without(reading.text, finding.evidence)).strip()
     ]
     if not cells:
         return _share([])
     decided = tagger.decide(tagger.probabilities([left for left, _ in cells]))
     return _share([not row[column] for row, (_, column) in zip(decided, cells, strict=True)])
-
-
-def _without(text: str, spans: Sequence[Span]) -> str:
-    pieces, start = [], 0
-    for span in sorted(spans):
-        pieces.append(text[start : span.start])
-        start = max(start, span.end)
-    return " ".join([*pieces, text[start:]])
 
 
 def _share(cases: Sequence[bool]) -> Share:

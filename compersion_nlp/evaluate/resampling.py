@@ -4,12 +4,16 @@ A resample is a row of weights, how often each group was drawn; sums over passag
 product. Intervals are percentile intervals.
 
 References:
+    Edwin B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference, Journal of the American
+    Statistical Association 22 (158), 1927 (the interval of a rate).
     Bradley Efron, Robert J. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993, chapter 13.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import sqrt
+from statistics import NormalDist
 
 import msgspec
 import numpy as np
@@ -26,6 +30,22 @@ class Interval(msgspec.Struct, frozen=True, array_like=True):
 
     low: float
     high: float
+
+
+def wilson_interval(hits: int, tries: int) -> Interval | None:
+    """Returns the 95 % score interval of a rate, taking the tries for independent; None where there are none.
+
+    >>> wilson_interval(10, 10)
+    Interval(low=0.7224672001371107, high=1.0)
+    """
+    if not tries:
+        return None
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    rate, weight = hits / tries, z * z / tries
+    middle = rate + weight / 2
+    spread = sqrt(weight * (rate * (1 - rate) + weight / 4))
+    low, high = ((middle + side * spread) / (1 + weight) for side in (-1, 1))
+    return Interval(max(0.0, low), min(1.0, high))
 
 
 class Grouping(msgspec.Struct, frozen=True, eq=False):

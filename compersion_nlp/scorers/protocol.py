@@ -74,8 +74,8 @@ class Trace(NamedTuple):
     """What the ``t`` word pieces of one text add to its logits.
 
     ``offsets``, of shape (t, 2), says where in the text each piece stands, as half-open ranges of code points. ``felt``
-    and ``mentioned`` have shape (t, L): the sum over the pieces, and a constant a label, is the logit of a text that is
-    read whole. ``tier`` is the place of the scorer that read it, where there are several.
+    and ``mentioned`` have shape (t, L): the sum over the pieces, and what a label has beside them, is the logit of a
+    text that is read whole. ``tier`` is the place of the scorer that read it, where there are several.
     """
 
     offsets: npt.NDArray[np.int64]

@@ -52,8 +52,8 @@ def open_sink(
     """Prepares an output for passages with ``columns`` and their readings; use it in a ``with`` block.
 
     The format is told by the suffix unless the options name one. An input column whose name the
-    output needs is kept under ``input_<name>``. JSON lines need no ``columns``. Raises as ``check_target`` does, and BadInput where
-    writing fails later, on a full disk for instance.
+    output needs is kept under ``input_<name>``. JSON lines need no ``columns``. Raises as
+    ``check_target`` does, and BadInput where writing fails later, on a full disk for instance.
     """
     path = Path(path)
     name = check_target(path, options)

@@ -32,6 +32,6 @@ def lay_out(
     explained: bool,
     fold: Callable[[str], str] = str,
 ) -> Layout:
-    """Returns the layout of an output with flat readings; ``fold`` maps names that its format takes for equal to one."""
+    """Returns the layout of an output with flat readings; ``fold`` is that of ``rename_columns``."""
     names = rename_columns(columns, reserved_columns(labels), fold)
     return Layout(tuple(columns.items()), names, tuple(labels), explained, flat_columns(labels, explained))

@@ -9,12 +9,15 @@ in ``cues.toml``, is our own: clinical notes are written about patients, ours by
 
 from __future__ import annotations
 
-from spacy.tokens import Doc
+from typing import TYPE_CHECKING
 
 from compersion_nlp.lexicon import Lexicon, default_lexicon
 from compersion_nlp.phrases import Tokens
 from compersion_nlp.records import Mention
 from compersion_nlp.stance.cues import Cues, compile_cues, default_cues
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 __all__ = ["Cues", "compile_cues", "default_cues", "find_mentions"]
 

@@ -66,7 +66,7 @@ def _margins(bundle: Bundle, texts: list[str]) -> Scores:
 
 
 def _fit_doubts(fast: Scores, differs: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Returns the numbers of each label's doubt, (4, L), from margins and whether the other scorer decides otherwise."""
+    """Returns the numbers of each label's doubt, (4, L), from margins, and where the other scorer decides otherwise."""
     sides = []
     for above in (fast >= 0, fast < 0):
         pooled = _fit_line(np.abs(fast[above]), differs[above], None)

@@ -39,7 +39,7 @@ try:
     from compersion_nlp.training.encoder.examples import UNKNOWN_STANCE, Examples
     from compersion_nlp.training.encoder.loop import fit_network, sow
     from compersion_nlp.training.encoder.loss import Answered
-    from compersion_nlp.training.encoder.network import Network, sharpened
+    from compersion_nlp.training.encoder.network import Network, Output, sharpened
 except ImportError as error:
     raise MissingExtra(error.name or "torch", "train", "Training static vectors") from error
 
@@ -56,9 +56,9 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     ``teacher`` is the folder of a bundle that knows stances. ``base`` is a pretrained network whose vocabulary is used,
     and whose word embeddings, cut to ``depth`` numbers by their principal components, the vectors begin as. A state of
-    ``states`` numbers is made from a piece and those beside it, ``width`` in all. ``parts`` counts the parts of each
-    annotated passage that are learned from, about a third of them sentences of several passages. A piece is left out
-    with probability ``piece_dropout`` in training.
+    ``states`` numbers is made from a piece and those beside it, ``width`` in all; ``context`` numbers from all states
+    of a text. ``parts`` counts the parts of each annotated passage that are learned from, about a third of them
+    sentences of several passages. A piece is left out with probability ``piece_dropout`` in training.
     """
 
     teacher: Path
@@ -66,6 +66,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     depth: Count = 96
     states: Count = 192
     width: Count = 5
+    context: Count = 128
     parts: Annotated[int, msgspec.Meta(ge=0)] = 10
     piece_dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.1
     schedule: Schedule = Schedule(epochs=8, pieces_a_step=8000, learning_rate=6e-3, head_learning_rate=2e-3)
@@ -88,7 +89,7 @@ def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting)
     answered = _ask(teacher, texts, setting)
     vectors = _principal(encoder.get_input_embeddings().weight.detach(), options.depth, padding)
     static = _StaticStates(vectors, options.width, options.states, options.piece_dropout, padding)
-    network = Network(static, len(labels), len(labels), len(SCHEME.stance_names), options.schedule.dropout)
+    network = _StaticNetwork(static, len(labels), options.context, options.schedule.dropout)
     setting.progress(f"Fitting static vectors on {len(texts)} texts")
     examples = _examples(part, texts, len(labels), WordPieces(tokenizer, _LONGEST))
     fit_network(network, examples, padding, options.schedule, options.losses, setting.seed, setting.progress, answered)
@@ -180,7 +181,26 @@ class _StaticStates(nn.Module):
         return SimpleNamespace(last_hidden_state=torch.relu(self.window(torch.cat(beside, dim=-1))))
 
 
-def _weights(network: Network, static: _StaticStates) -> Weights:
+class _StaticNetwork(Network):
+    """The heads of the encoder over static states, and a push for each label by what stands anywhere in the text."""
+
+    def __init__(self, static: _StaticStates, n_labels: int, context: int, dropout: float) -> None:
+        super().__init__(static, n_labels, n_labels, len(SCHEME.stance_names), dropout)
+        self.context = nn.Linear(2 * self.width, context)
+        self.push = nn.Linear(context, 2 * n_labels, bias=False)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Output:
+        """Returns the logits of texts of at most t word pieces; ``mask`` is 0 beyond the end of a text."""
+        states, looks = self.read(ids, mask)
+        output = self.answer(states, looks)
+        states = states * mask[..., None]
+        summed = states.sum(dim=1) / mask.sum(dim=1, keepdim=True).sqrt()
+        context = torch.relu(self.context(torch.cat([states.amax(dim=1), summed], dim=-1)))
+        felt, mentioned = self.push(self.drop(context)).float().chunk(2, dim=-1)
+        return output._replace(labels=output.labels + felt, mentioned=output.mentioned + mentioned)
+
+
+def _weights(network: _StaticNetwork, static: _StaticStates) -> Weights:
     def array(tensor: Tensor) -> npt.NDArray[np.float32]:
         return np.ascontiguousarray(tensor.detach().float().numpy())
 
@@ -201,4 +221,7 @@ def _weights(network: Network, static: _StaticStates) -> Weights:
         mentioned_bias=array(network.bm),
         stances=array(network.st.weight),
         stances_bias=array(network.st.bias + network.lab),
+        context=array(network.context.weight.T),
+        context_bias=array(network.context.bias),
+        push=array(network.push.weight.T),
     )

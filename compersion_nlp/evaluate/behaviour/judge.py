@@ -18,10 +18,10 @@ from compersion_nlp.evaluate.behaviour.result import (
     InvarianceRow,
     Miss,
     Part,
-    wilson_interval,
 )
 from compersion_nlp.evaluate.behaviour.swaps import Pair
 from compersion_nlp.evaluate.metrics import Decided, Floats
+from compersion_nlp.evaluate.resampling import wilson_interval
 from compersion_nlp.labels import FELT
 from compersion_nlp.tagger import PROBABILITY_DIGITS
 

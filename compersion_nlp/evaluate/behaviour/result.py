@@ -1,19 +1,12 @@
-"""What a bundle did on behavioural tests: a row a slice, totals, and the tests that failed.
-
-References:
-    Edwin B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference, Journal of the American
-    Statistical Association 22 (158), 1927 (the interval of a rate).
-"""
+"""What a bundle did on behavioural tests: a row a slice, totals, and the tests that failed."""
 
 from __future__ import annotations
 
-from math import sqrt
-from statistics import NormalDist
 from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from compersion_nlp.evaluate.resampling import LEVEL, Interval
+from compersion_nlp.evaluate.resampling import Interval
 
 MOVES = 0.1  # how far a probability has to go in the direction expected, if the decision does not change
 ALL = "all"  # the name of a total
@@ -113,19 +106,3 @@ class Behaviour(msgspec.Struct, frozen=True):
     unread: dict[str, int]
     skipped: int
     moves: float = MOVES
-
-
-def wilson_interval(hits: int, tries: int) -> Interval | None:
-    """Returns the 95 % score interval of a rate, taking the tries for independent; None where there are none.
-
-    >>> wilson_interval(10, 10)
-    Interval(low=0.7224672001371107, high=1.0)
-    """
-    if not tries:
-        return None
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    rate, weight = hits / tries, z * z / tries
-    middle = rate + weight / 2
-    spread = sqrt(weight * (rate * (1 - rate) + weight / 4))
-    low, high = ((middle + side * spread) / (1 + weight) for side in (-1, 1))
-    return Interval(max(0.0, low), min(1.0, high))

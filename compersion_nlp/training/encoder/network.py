@@ -63,7 +63,10 @@ class Network(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Output:
         """Returns the logits of texts of at most t word pieces; ``mask`` is 0 beyond the end of a text."""
-        states, looks = self.read(ids, mask)
+        return self.answer(*self.read(ids, mask))
+
+    def answer(self, states: Tensor, looks: Tensor) -> Output:
+        """Returns the logits for what ``read`` returns."""
         seen = torch.einsum("nqt,nth->nqh", looks.to(states.dtype), states).float()
         own = seen[:, : self.n_labels]
         return Output(
