@@ -19,12 +19,11 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
-from peers import PEERS, Task, find_peer, fit_peer
+from peers import PEERS, Task, find_peer, fit_peer, sample
 
-from compersion_nlp.corpus import MANNERS, Corpus, read_corpus, split_by_group
+from compersion_nlp.corpus import MANNERS, Corpus, read_corpus
 from compersion_nlp.errors import CompersionError
 from compersion_nlp.evaluate import Evaluation, evaluate, make_predictions
 from compersion_nlp.evaluate.evaluation import Row
@@ -84,14 +83,6 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, help="try it out on about so many passages of each corpus")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
-
-
-def sample(corpus: Corpus, passages: int | None, seed: int) -> Corpus:
-    """Returns a corpus cut down to at most so many passages, groups whole."""
-    if passages is None or passages >= len(corpus.annotations):
-        return corpus
-    _, kept = split_by_group(corpus.annotations, passages / len(corpus.annotations), seed)
-    return msgspec.structs.replace(corpus, annotations=kept)
 
 
 def prepare(name: str, task: Task) -> tuple[Reader, float | None]:

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from compersion_nlp.corpus import Corpus, gold
+from compersion_nlp.corpus import Corpus, gold, split_by_group
 from compersion_nlp.decision import Decision, fit_decision
 from compersion_nlp.evaluate import metrics
 
 Floats = npt.NDArray[np.float64]
 Score = Callable[[Sequence[str]], Floats]  # from n texts to logits of shape (n, L)
+Read = Callable[[Sequence[str]], object]  # from n texts to whatever a library finds in them
 
 # A label that a peer cannot read has this score everywhere, below any that it gives: it is never decided as felt.
 UNREAD = -2.0
@@ -34,6 +36,16 @@ PEERS = {
     "minilm-frozen": "peers.sentences:fit_minilm",
     "textcat": "peers.textcat:fit",
     "setfit": "peers.contrastive:fit",
+}
+
+# What is timed only, by the names in the table of speed.
+LIBRARIES = {
+    "transformers pipeline": "peers.libraries:make_classifier",
+    "sentence-transformers": "peers.libraries:fit_sentences",
+    "model2vec": "peers.libraries:fit_static",
+    "scikit-learn": "peers.libraries:fit_ngrams",
+    "spaCy textcat": "peers.textcat:fit",
+    "spaCy sentencizer": "peers.libraries:part_sentences",
 }
 
 
@@ -84,11 +96,29 @@ class Fitted(msgspec.Struct, frozen=True, eq=False):
         return self.decision.decide(probabilities)
 
 
+def sample(corpus: Corpus, passages: int | None, seed: int) -> Corpus:
+    """Returns a corpus cut down to at most so many passages, groups whole."""
+    if passages is None or passages >= len(corpus.annotations):
+        return corpus
+    _, kept = split_by_group(corpus.annotations, passages / len(corpus.annotations), seed)
+    return msgspec.structs.replace(corpus, annotations=kept)
+
+
 def find_peer(name: str) -> Callable[[Task], Score]:
     """Returns the function that makes a peer; raises ImportError where its packages are missing."""
-    module, function = PEERS[name].split(":")
-    found: Callable[[Task], Score] = getattr(import_module(module), function)
+    found: Callable[[Task], Score] = _find(PEERS[name])
     return found
+
+
+def find_library(name: str) -> Callable[[Task], Read]:
+    """Returns the function that makes a library ready to read; raises ImportError where the library is missing."""
+    found: Callable[[Task], Read] = _find(LIBRARIES[name])
+    return found
+
+
+def _find(place: str) -> Any:
+    module, function = place.split(":")
+    return getattr(import_module(module), function)
 
 
 def fit_peer(peer: Callable[[Task], Score], task: Task) -> Fitted:
