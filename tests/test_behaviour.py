@@ -17,8 +17,9 @@ from compersion_nlp.cli import app
 from compersion_nlp.cli.console import run
 from compersion_nlp.errors import BadConfig, BadInput
 from compersion_nlp.evaluate import notes, read_behaviour, run_behaviour, tables, to_json, to_markdown
-from compersion_nlp.evaluate.behaviour.result import MOVES, wilson_interval
+from compersion_nlp.evaluate.behaviour.result import MOVES
 from compersion_nlp.evaluate.behaviour.swaps import Addition, Invariance, Replace, Swaps, make_pairs, replace_words
+from compersion_nlp.evaluate.resampling import wilson_interval
 
 # What each word of a text adds to the probability of a label; felt from 0.5 on.
 WEIGHTS = {

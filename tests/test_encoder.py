@@ -5,8 +5,7 @@ import json
 import msgspec
 import numpy as np
 import pytest
-import torch
-from tiny_base import write_tiny_base
+import tiny_home
 from tokenizers import Tokenizer
 
 from compersion_nlp.bundle import load_bundle, open_bundle
@@ -19,89 +18,23 @@ from compersion_nlp.training.data import Auxiliary, Part, read_data
 from compersion_nlp.training.recipe import read_recipe
 from compersion_nlp.training.train import train
 
-RECIPE = """
-format = 1
-name = "tiny"
-version = "1"
-labels = ["joy", "fear"]
-window = 200
-[data]
-train = ["../corpora/made/train.jsonl"]
-dev = ["../corpora/made/dev.jsonl"]
-auxiliary = ["../corpora/theirs/train"]
-[scorer]
-name = "encoder"
-[scorer.options]
-base = "somebody/tiny-base"
-longest = 32
-heads = ["theirs"]
-schedule = {{ epochs = {epochs}, learning_rate = 2e-3, head_learning_rate = 1e-2, pieces_a_step = 200 }}
-{teacher}
-"""
 TEACHER = """
 [scorer.options.teacher]
 base = "somebody/tiny-base"
 kept = "../teacher.safetensors"
 schedule = { epochs = 2, learning_rate = 2e-3, head_learning_rate = 1e-2, pieces_a_step = 200 }
 """
-SENTENCES = {
-    ("joy", "felt"): "so happy and glad what a day.",
-    ("joy", "past"): "once a glad day, again no.",
-    ("fear", "felt"): "so scared and full of dread!",
-    ("fear", "other"): "his tent was full of rain.",
-}
-FILLER = ("the bins go out.", "we had soup again.", "rain on the tent.", "his bus was late.")
-
-
-def passages(prefix, n):
-    """Passages of two or three sentences, each mark with a sentence of its own."""
-    draw = np.random.default_rng(len(prefix))
-    for i in range(n):
-        chosen = [key for key in SENTENCES if draw.random() < 0.4]
-        marks = {}
-        for label, stance in chosen:
-            if marks.get(label) != "felt":
-                marks[label] = stance
-        text = " ".join([FILLER[i % 4], *(SENTENCES[key] for key in chosen), FILLER[(i + 1) % 4]])
-        yield {"id": f"{prefix}{i}", "text": text, "kind": "comment", "group": f"{prefix}{i}", "feelings": marks}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """Keeps so small a network from being spread over cores, which costs more than it brings."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with tiny_home.one_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder with corpora, a public set, a pretrained network, and a bundle trained from them."""
-    home = tmp_path_factory.mktemp("home")
-    for name, n in (("train", 240), ("dev", 80)):
-        path = home / "corpora" / "made" / f"{name}.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(row) + "\n" for row in passages(name, n)))
-    (home / "corpora" / "theirs").mkdir()
-    (home / "corpora" / "theirs" / "source.toml").write_text(
-        'title = "Theirs"\nhub = "nobody/theirs"\nlicence = "MIT"\nlabels = "labels"\nid = "id"\n'
-        'splits = { train = "train" }\n[fit]\njoy = ["fun"]\n'
-    )
-    (home / "data" / "theirs").mkdir(parents=True)
-    rows = [{"id": str(i), "text": FILLER[i % 4], "labels": [["fun"], ["dull"]][i % 2]} for i in range(40)]
-    (home / "data" / "theirs" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    write_tiny_base(home / "data" / "tiny-base")
-    write_recipe(home, "tiny")
-    train(home / "tiny" / "recipe.toml", data_dir=home / "data")
-    return home
-
-
-def write_recipe(home, name, epochs=12, teacher=""):
-    path = home / name / "recipe.toml"
-    path.parent.mkdir()
-    path.write_text(RECIPE.format(epochs=epochs, teacher=teacher))
-    return path
+    return tiny_home.make_home(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +86,8 @@ def test_what_word_pieces_add_makes_up_the_logit(scorer):
     texts = ["so glad and happy", "his bus was late again"]
     logits = scorer.score(texts)
     sums = np.array([trace.felt.sum(axis=0) for trace in scorer.trace(texts)[1]])
-    assert np.allclose(logits[0] - logits[1], sums[0] - sums[1], atol=0.05)  # the constant of a label falls out
+    # The constant of a label falls out; in 8 bits, the two are not computed alike to the last digit.
+    assert np.allclose(logits[0] - logits[1], sums[0] - sums[1], rtol=0.01, atol=0.05)
 
 
 def test_a_trace_points_into_the_text_as_it_came_in(scorer):
@@ -192,7 +126,7 @@ def test_thresholds_can_be_fitted_anew_and_the_scorer_kept(home):
 
 def test_a_teacher_is_fitted_once_and_kept(home):
     said = []
-    recipe = write_recipe(home, "taught", epochs=2, teacher=TEACHER)
+    recipe = tiny_home.write_recipe(home, "taught", tiny_home.RECIPE.format(epochs=2, teacher=TEACHER))
     train(recipe, progress=said.append, data_dir=home / "data")
     kept = (home / "teacher.safetensors").read_bytes()
     steps = sum("Step" in line for line in said)
@@ -271,9 +205,7 @@ def test_a_recipe_that_cannot_be_followed_is_refused_before_anything_is_fitted(h
 
 
 def test_a_scorer_of_another_kind_is_not_kept(home, tmp_path):
-    other = tmp_path / "corpora" / "other.jsonl"
-    other.parent.mkdir()
-    other.write_text("".join(json.dumps(row) + "\n" for row in passages("other", 60)))
+    other = tiny_home.write_lines(tmp_path / "corpora" / "other.jsonl", tiny_home.passages("other", 60))
     recipe = home / "tiny" / "recipe.toml"
     text = recipe.read_text()
     recipe.write_text(text.replace("../corpora/made/train.jsonl", str(other)))

@@ -1,11 +1,13 @@
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from compersion_nlp.decision import Decision, LabelDecision
-from compersion_nlp.evidence import MOST_PARTS, MOST_WINDOWS, Windowed, find_evidence
+from compersion_nlp.evidence import MARGIN, MOST_PARTS, MOST_WINDOWS, Windowed, find_evidence
 from compersion_nlp.records import Span
+from compersion_nlp.scorers.protocol import Trace
 from compersion_nlp.scoring import score_windows
 from compersion_nlp.text import parse, sentences
 
@@ -115,3 +117,92 @@ def test_spans_are_sorted_and_whole_passages_are_kept_apart():
     assert list(first) == [0]
     assert first[0] == tuple(sorted(first[0]))
     assert second == {1: (Span(7, 16),)}
+
+
+# By trace: a scorer that says itself what each word adds is not asked again
+
+
+class Silent:
+    """A scorer that may not be asked anything."""
+
+    labels = LABELS
+
+    def score(self, texts: Sequence[str]):
+        raise AssertionError(f"asked about {texts}")
+
+
+def trace_words(text, constant):
+    """Returns the logits of a text and their trace: a word adds the number behind it, the first to joy.
+
+    At both ends stands a special piece, which is nowhere in the text.
+    """
+    words = [(found.span(), found.group(1), found.group(2)) for found in re.finditer(r"(\w+?)(-?\d+)\b", text)]
+    added = [
+        [float(n) / 10 if word == "joy" else 0, float(n) / 10 if word == "jealousy" else 0] for _, word, n in words
+    ]
+    offsets = np.array([(0, 0), *(span for span, _, _ in words), (0, 0)])
+    felt = np.array([[0.25, 0], *added, [0.25, 0]], np.float32)
+    return felt.sum(axis=0) + np.float32(constant), Trace(offsets, felt, np.zeros_like(felt))
+
+
+def traced_evidence(text, constant=0.0, felt=(0,), windows=None):
+    windows = windows or (Span(0, len(text)),)
+    logits, traces = zip(*(trace_words(span.of(text), constant) for span in windows), strict=True)
+    passage = Windowed(text, windows, np.stack(logits), sentences(parse(text)), list(felt), traces)
+    (found,) = find_evidence(Silent(), DECISION, [passage])
+    return {LABELS[column]: [span.of(text) for span in spans] for column, spans in found.items()}
+
+
+def test_a_traced_label_is_carried_by_the_sentence_whose_words_add_most():
+    assert traced_evidence("Bus joy1. So joy20 here! Then joy2.", -2) == {"joy": ["So joy20 here!"]}
+
+
+def test_a_sentence_adds_the_sum_of_its_words():
+    assert traced_evidence("joy9 joy9 joy9. So joy20. joy20 joy-19.", -3) == {"joy": ["joy9 joy9 joy9.", "So joy20."]}
+
+
+def test_what_adds_half_as_much_as_the_first_carries_a_traced_label_too_and_less_does_not():
+    assert traced_evidence("So joy40. A joy20. Less joy19.", -9) == {"joy": ["So joy40.", "A joy20."]}
+
+
+def test_each_traced_label_has_evidence_of_its_own():
+    text = "So joy20. Then jealousy20. We ate."
+    assert traced_evidence(text, -1.5, felt=(0, 1)) == {"joy": ["So joy20."], "jealousy": ["Then jealousy20."]}
+
+
+def test_traced_sentences_are_added_the_next_best_first_until_the_label_falls():
+    text = "So joy100. A joy20. A bus. Some joy30. Less joy10."
+    # Without the first, 6 are left of what words add, and half a one that nothing in the text stands for.
+    found = [traced_evidence(text, constant)["joy"] for constant in (-7.1, -5, -3, -1.5)]
+    assert found == [
+        ["So joy100."],
+        ["So joy100.", "Some joy30."],
+        ["So joy100.", "A joy20.", "Some joy30."],
+        ["So joy100.", "A joy20.", "Some joy30.", "Less joy10."],
+    ]
+
+
+def test_a_traced_label_that_nothing_makes_fall_has_all_sentences_and_no_end_of_rounds():
+    text = "So joy100. A bus. Less joy10."
+    assert traced_evidence(text, 50) == {"joy": ["So joy100.", "A bus.", "Less joy10."]}
+
+
+def test_a_traced_label_has_to_be_left_a_little_under_its_threshold():
+    text = "So joy100. A joy20."  # without the first, 2.5 are left
+    assert traced_evidence(text, -2.5 - MARGIN + 0.01) == {"joy": ["So joy100.", "A joy20."]}
+    assert traced_evidence(text, -2.5 - MARGIN - 0.01) == {"joy": ["So joy100."]}
+
+
+def test_a_traced_label_that_every_sentence_speaks_against_has_the_one_that_does_so_least():
+    assert traced_evidence("Bus joy-30. Late joy-1. Home joy-20.", -9) == {"joy": ["Late joy-1."]}
+
+
+def test_each_window_is_looked_into_by_its_own_trace():
+    text = "Calm day. So joy30. A bus came. Then joy20 again. Late joy1."
+    cut = text.index("A bus")
+    found = traced_evidence(text, -1.5, windows=(Span(0, cut), Span(cut, len(text))))
+    assert found == {"joy": ["So joy30.", "Then joy20 again."]}
+
+
+def test_what_is_traced_and_not_felt_has_no_evidence():
+    assert traced_evidence("So joy100.", felt=()) == {}

@@ -19,7 +19,7 @@ LAYERS = (
     ("scorers",),
     ("scoring", "evidence", "mentions", "learned", "explaining", "tagger"),
     ("evaluate",),
-    ("training", "engines", "ray_engine", "batch"),
+    ("training", "engines", "ray_crew", "ray_engine", "batch"),
     ("cli",),
 )
 ORDER = {name: place for place, name in enumerate(name for layer in LAYERS for name in layer)}

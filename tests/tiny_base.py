@@ -14,12 +14,9 @@ def write_tiny_base(folder, seed=0):
     import torch
 
     torch.manual_seed(seed)
-    pieces = [
-        *SPECIAL,
-        *sorted(set(WORDS.split())),
-        *"abcdefghijklmnopqrstuvwxyz'.,!?",
-        *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"),
-    ]
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = sorted(set(WORDS.split()) - set(letters))
+    pieces = [*SPECIAL, *words, *letters, *"'.,!?", *(f"##{letter}" for letter in letters)]
     vocabulary = {piece: place for place, piece in enumerate(pieces)}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -28,7 +25,7 @@ def write_tiny_base(folder, seed=0):
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])]
     )
     config = BertConfig(
-        vocab_size=len(pieces),
+        vocab_size=len(pieces) + 2,  # some networks have more embeddings than their vocabulary has pieces
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,

@@ -154,7 +154,8 @@ class _Run:
 
     def _read_apart(self, reader: ChunkReader, chunk: Chunk) -> Part:
         """Reads a chunk that ended its worker, or a process of this job, where it can end nothing but a worker."""
-        return read_apart(OTHER_PROCESS() if self._in_process else self._engine, reader, chunk)
+        engine = OTHER_PROCESS() if self._in_process else ENGINES.get(self._job.engine)(1, self._job.address)
+        return read_apart(engine, reader, chunk)
 
     def _refuse_strictly(self, entry: Entry) -> None:
         if self._job.strict and entry.complaint is not None:

@@ -25,7 +25,7 @@ from tokenizers import Tokenizer
 from compersion_nlp.errors import BadBundle
 from compersion_nlp.labels import SCHEME
 from compersion_nlp.scorers.protocol import Answers, Scores, Trace
-from compersion_nlp.scorers.wordpieces import PieceIds, WordPieces
+from compersion_nlp.scorers.wordpieces import PieceIds, WordPieces, cuts_words_alone
 
 WEIGHTS, TOKENIZER = "weights.safetensors", "tokenizer.json"
 
@@ -67,6 +67,8 @@ class Weights(msgspec.Struct, frozen=True, eq=False):
 
     def odd(self, n_labels: int, n_pieces: int) -> str | None:
         """Returns what does not fit together, or None."""
+        if any(np.ndim(array) == 0 for array in msgspec.structs.astuple(self)):
+            return "an array is a single number"
         if self.window.ndim != 3 or len(self.window) % 2 == 0:
             return f"window has the shape {self.window.shape}; expected three dimensions, the first of them odd"
         width, depth, k = self.window.shape
@@ -161,7 +163,9 @@ class StaticScorer:
     def _answers(self, run: _Run) -> Answers:
         n_labels, weights = len(self._labels), self.weights
         biases = np.concatenate([weights.felt_bias, weights.mentioned_bias])
-        both = _summed(np.tile(run.looks, 2) * run.values, run.bounds) + biases + run.push
+        # One half after the other, as in ``score``: how a column is summed depends on how many stand beside it.
+        halves = [_summed(run.looks * half, run.bounds) for half in np.split(run.values, 2, axis=1)]
+        both = np.concatenate(halves, axis=1) + biases + run.push
         stances = np.empty((len(run.bounds), *weights.stances_bias.shape), np.float32)
         for row, (start, end) in enumerate(run.bounds.tolist()):
             seen = run.looks[start:end].T @ run.states[start:end]
@@ -270,6 +274,8 @@ def load(folder: Path, labels: tuple[str, ...]) -> StaticScorer:
         weights = Weights(**arrays)
     except Exception as error:  # the libraries raise bare exceptions of their own
         raise BadBundle(f"{folder} does not hold a static scorer: {type(error).__name__}: {error}", _AGAIN) from error
+    if not cuts_words_alone(tokenizer):
+        raise BadBundle(f"{folder / TOKENIZER} does not cut words as an uncased BERT does.", _AGAIN)
     if (odd := weights.odd(len(labels), tokenizer.get_vocab_size())) is not None:
         raise BadBundle(f"{folder / WEIGHTS}: {odd}.", _AGAIN)
     return StaticScorer(labels, tokenizer, weights)

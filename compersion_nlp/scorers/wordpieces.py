@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
@@ -100,6 +101,14 @@ class WordPieces:
         ]
 
 
+def cuts_words_alone(tokenizer: Tokenizer) -> bool:
+    """Says whether a vocabulary cuts lower-case words, each by itself, as BERT's does; ``PieceIds`` needs that."""
+    told = msgspec.json.decode(tokenizer.to_str())
+    normalizer, before = (told.get(key) or {} for key in ("normalizer", "pre_tokenizer"))
+    lower = normalizer.get("type") == "BertNormalizer" and normalizer.get("lowercase") is True
+    return lower and before.get("type") == "BertPreTokenizer"
+
+
 class PieceIds:
     """Cuts texts into the numbers of their word pieces alone, as ``WordPieces`` does, and several times as fast.
 
@@ -124,15 +133,17 @@ class PieceIds:
         try:
             return [piece for word in words for piece in known[word]]
         except KeyError:
-            self._learn(set(words))
-            return [piece for word in words for piece in self._known[word]]
+            known = self._learn(set(words))
+            return [piece for word in words for piece in known[word]]
 
-    def _learn(self, words: set[str]) -> None:
-        if len(self._known) > _MOST_KNOWN:
-            self._known = {}
-        new = [word for word in words if word not in self._known]
+    def _learn(self, words: set[str]) -> dict[str, tuple[int, ...]]:
+        """Returns what is known, with these words; other threads may be at it too."""
+        known = self._known if len(self._known) <= _MOST_KNOWN else {}
+        new = [word for word in words if word not in known]
         for word, cut in zip(new, self._pieces.tokenizer.encode_batch(new, add_special_tokens=False), strict=True):
-            self._known[word] = tuple(cut.ids)
+            known[word] = tuple(cut.ids)
+        self._known = known
+        return known
 
 
 def _places(offsets: Sequence[tuple[int, int]], places: list[int] | None) -> npt.NDArray[np.int64]:

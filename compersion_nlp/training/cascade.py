@@ -14,7 +14,7 @@ from compersion_nlp.bundle import Bundle, open_bundle
 from compersion_nlp.bundle.manifest import MANIFEST
 from compersion_nlp.errors import BadConfig
 from compersion_nlp.scorers.cascade import CascadeScorer, Doubt, Settings, Tier, doubts, margins
-from compersion_nlp.scorers.protocol import Scores
+from compersion_nlp.scorers.protocol import Scores, StanceScorer
 from compersion_nlp.scoring import window_logits
 from compersion_nlp.training.data import Part
 from compersion_nlp.training.setting import Setting
@@ -41,6 +41,10 @@ def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting)
     ``part`` should be passages that neither bundle was fitted on: those that their thresholds were. Raises BadConfig if
     the bundles do not read the labels.
     """
+    if options.first.resolve().parent != options.second.resolve().parent:
+        raise BadConfig("The two bundles of the cascade lie in different folders.", "Put all three side by side.")
+    if not (part.gold == 1).any():
+        raise BadConfig("Nothing is felt in any passage that the cascade is fitted on.", "Name other passages.")
     first, second = (_open(folder, labels) for folder in (options.first, options.second))
     fast, good = (_margins(bundle, part.texts) for bundle in (first, second))
     numbers = _fit_doubts(fast, (fast >= 0) != (good >= 0))
@@ -54,6 +58,8 @@ def _open(folder: Path, labels: tuple[str, ...]) -> Bundle:
     bundle = open_bundle(folder)
     if bundle.manifest.labels != labels:
         raise BadConfig(f"{folder} has other labels than the recipe.", "A cascade reads what both its bundles read.")
+    if not isinstance(bundle.scorer, StanceScorer):
+        raise BadConfig(f"{folder} knows no stances.", "A cascade is made of bundles that do, as fast and encoder.")
     return bundle
 
 
@@ -110,18 +116,15 @@ def _most_doubt(
     Passages come over in the order of their doubt; of all places to stop at which no more macro F1 is lost than
     allowed, the last one with none before it that breaks this is taken.
     """
-    order = np.argsort(doubt, kind="stable")
     decided = good.copy()
     least = _macro_f1(decided, gold) - most_lost
     taken = 0.0
-    for row in order:
-        if np.array_equal(decided[row], fast[row]):
-            taken = float(doubt[row])
-            continue
-        decided[row] = fast[row]
-        if _macro_f1(decided, gold) < least:
+    for level in np.unique(doubt):  # equal doubts come over together, or not at all
+        rows = doubt == level
+        decided[rows] = fast[rows]
+        if (decided[rows] != good[rows]).any() and _macro_f1(decided, gold) < least:
             break
-        taken = float(doubt[row])
+        taken = float(level)
     return taken
 
 

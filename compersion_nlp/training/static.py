@@ -24,7 +24,7 @@ from compersion_nlp.errors import BadConfig, MissingExtra
 from compersion_nlp.labels import SCHEME
 from compersion_nlp.scorers.protocol import Answers, StanceScorer
 from compersion_nlp.scorers.static import StaticScorer, Weights
-from compersion_nlp.scorers.wordpieces import WordPieces
+from compersion_nlp.scorers.wordpieces import WordPieces, cuts_words_alone
 from compersion_nlp.text import bounded_memory, parse, sentences
 from compersion_nlp.training.data import Part
 from compersion_nlp.training.encoder.options import Count, Losses, Schedule
@@ -76,18 +76,21 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting) -> StaticScorer:
     """Returns a scorer fitted on the passages of ``part``, on its public sets' texts, and on what the teacher says.
 
-    Raises BadConfig if the teacher cannot teach these labels or the width is even, and BadInput if the pretrained
-    network cannot be had.
+    Raises BadConfig if the teacher cannot teach these labels, the width is even or the vocabulary is not an uncased one,
+    and BadInput if the pretrained network cannot be had.
     """
     if options.width % 2 == 0:
         raise BadConfig(f"scorer.options.width is {options.width}.", "It is odd: as many pieces on either side.")
     teacher = _open_teacher(options.teacher, labels)
     sow(setting.seed)
     encoder, tokenizer, padding = load_base(options.base, setting.data_dir)
+    if not cuts_words_alone(tokenizer):
+        raise BadConfig(f"{options.base} does not cut words as an uncased BERT does.", "Name a base that does.")
     texts = list(dict.fromkeys([*part.texts, *(text for one in part.auxiliary for text in one.texts)]))
     texts += list(_parts(part.texts, options.parts, set(texts), setting.seed))
     answered = _ask(teacher, texts, setting)
-    vectors = _principal(encoder.get_input_embeddings().weight.detach(), options.depth, padding)
+    known = encoder.get_input_embeddings().weight.detach()[: tokenizer.get_vocab_size()]  # some have a few to spare
+    vectors = _principal(known, options.depth, padding)
     static = _StaticStates(vectors, options.width, options.states, options.piece_dropout, padding)
     network = _StaticNetwork(static, len(labels), options.context, options.schedule.dropout)
     setting.progress(f"Fitting static vectors on {len(texts)} texts")
