@@ -59,7 +59,11 @@ def explain(
     mentioned = decide_unfelt(bundle.manifest, unfelt, felt)
     rows = np.flatnonzero(felt.any(axis=1) | mentioned.any(axis=1)).tolist()
     windowed, mentions = _parse_all(
-        bundle.scorer, *([one[row] for row in rows] for one in (texts, scored, columns, traced))
+        bundle.scorer,
+        [texts[row] for row in rows],
+        [scored[row] for row in rows],
+        [columns[row] for row in rows],
+        [traced[row] for row in rows],
     )
     evidence = find_evidence(bundle.scorer, bundle.decision, windowed)
     explained = [NOTHING] * len(texts)

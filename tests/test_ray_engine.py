@@ -225,6 +225,47 @@ def test_an_item_that_was_alone_on_a_node_that_was_lost_is_no_crash(engine, clus
         add_node(cluster)
 
 
+def test_a_cluster_with_fewer_cpus_than_workers_gives_what_it_has(cluster):
+    workers = list(Ray(5, cluster.address).map(process, range(30)))
+    assert len(workers) == 30
+    assert len(set(workers)) <= 2
+
+
+def test_a_cluster_without_a_free_cpu_is_an_error_and_not_a_wait(cluster, monkeypatch):
+    others = Ray(2, cluster.address).map(double, range(20))
+    next(others)  # has the CPUs, and waits to be read on
+    monkeypatch.setattr(ray_crew, "SECONDS_OF_QUIET", 0.2)
+    monkeypatch.setattr(ray_crew, "SECONDS_TO_START", 2)
+    try:
+        with pytest.raises(BadConfig, match=r"no worker a CPU in 2 seconds: the cluster has \d, of which 0 are free"):
+            list(Ray(1, cluster.address).map(double, [1]))
+    finally:
+        others.close()
+
+
+def test_a_function_that_no_worker_can_take_is_an_error(lone):
+    with pytest.raises(ray_crew.WorkerDied, match=r"could not be started: .*no_such_module(.|\n)*the same versions"):
+        list(lone.map(Unreadable(), [1]))
+
+
+def test_a_ray_that_runs_already_is_used_and_left_running(cluster):
+    ray.init(cluster.address, log_to_driver=False, logging_level="CRITICAL")
+    try:
+        assert list(Ray(1).map(double, [1, 2])) == [2, 4]
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
+
+
+def test_what_a_worker_prints_or_raises_is_in_no_log(lone, cluster):
+    word = "unmistakeable"
+    with pytest.raises(ValueError, match=word):
+        list(lone.map(mumble, [word]))
+    logs = [path for path in cluster.folder.rglob("*") if path.is_file()]
+    assert len(logs) > 10
+    assert not [path for path in logs if word.encode() in path.read_bytes()]
+
+
 @pytest.fixture(scope="module")
 def tiny_job(tmp_path_factory):
     """Returns a function that runs one small job in a folder of its own, and what one process makes of it."""
@@ -257,45 +298,6 @@ def test_a_job_has_the_same_bytes_where_a_node_is_lost_on_the_way(cluster, tiny_
     found, _ = run(progress=lose_one, engine="ray", workers=3, address=cluster.address)
     assert not nodes
     assert found == expected
-
-
-def test_a_cluster_with_fewer_cpus_than_workers_gives_what_it_has(cluster):
-    workers = list(Ray(5, cluster.address).map(process, range(30)))
-    assert len(workers) == 30
-    assert len(set(workers)) <= 2
-
-
-def test_a_cluster_without_a_free_cpu_is_an_error_and_not_a_wait(cluster, monkeypatch):
-    others = Ray(2, cluster.address).map(double, range(20))
-    next(others)  # has the CPUs, and waits to be read on
-    monkeypatch.setattr(ray_crew, "SECONDS_OF_QUIET", 0.2)
-    monkeypatch.setattr(ray_crew, "SECONDS_TO_START", 2)
-    with pytest.raises(BadConfig, match=r"no worker a CPU in 2 seconds: the cluster has 2, of which 0 are free"):
-        list(Ray(1, cluster.address).map(double, [1]))
-    others.close()
-
-
-def test_a_function_that_no_worker_can_take_is_an_error(lone):
-    with pytest.raises(ray_crew.WorkerDied, match=r"could not be started: .*no_such_module(.|\n)*the same versions"):
-        list(lone.map(Unreadable(), [1]))
-
-
-def test_a_ray_that_runs_already_is_used_and_left_running(cluster):
-    ray.init(cluster.address, log_to_driver=False, logging_level="CRITICAL")
-    try:
-        assert list(Ray(1).map(double, [1, 2])) == [2, 4]
-        assert ray.is_initialized()
-    finally:
-        ray.shutdown()
-
-
-def test_what_a_worker_prints_or_raises_is_in_no_log(lone, cluster):
-    word = "unmistakeable"
-    with pytest.raises(ValueError, match=word):
-        list(lone.map(mumble, [word]))
-    logs = [path for path in cluster.folder.rglob("*") if path.is_file()]
-    assert len(logs) > 10
-    assert not [path for path in logs if word.encode() in path.read_bytes()]
 
 
 def test_a_cluster_that_does_not_answer_is_refused(cluster):

@@ -139,14 +139,12 @@ class _Run:
             for result in results:
                 number, items, lines = in_hand.popleft()
                 resumed = ledger.get(number)
-                if resumed is None:
+                if (entry := resumed) is None:
                     part = result if isinstance(result, Part) else self._read_apart(reader, _chunk(number, items))
-                    entry, stored = ledger.add(part), read_part(part.data)
-                else:
-                    entry, stored = resumed, None if output is None else ledger.read(number)
+                    entry = ledger.add(part)
                 self._refuse_strictly(entry)
-                if output is not None and stored is not None:
-                    output.write(items, stored)
+                if output is not None:
+                    output.write(items, ledger.read(number) if resumed is not None else read_part(part.data))
                 reporter.advance(
                     entry.labelled + entry.rejected, entry.rejected, extent.share(lines), resumed is not None
                 )

@@ -88,7 +88,7 @@ class CascadeScorer:
         """Returns logits, float32 of shape (n, L), and for each text which scorer it came to, 0 or 1."""
         scores = margins(self._bundles[0], self._scorers[0].score(texts))
         unsure = np.flatnonzero(self.unsure(scores))
-        scores[unsure] = margins(self._bundles[1], self._scorers[1].score([texts[row] for row in unsure]))
+        scores[unsure] = margins(self._bundles[1], self._scorers[1].score([texts[row] for row in unsure.tolist()]))
         return scores, _tiers(len(texts), unsure)
 
     def answer(self, texts: Sequence[str]) -> Answers:
@@ -96,14 +96,14 @@ class CascadeScorer:
         answers = self._scorers[0].answer(texts)
         first = margins(self._bundles[0], answers.felt)
         unsure = np.flatnonzero(self.unsure(first))
-        return self._joined(answers, first, unsure, self._scorers[1].answer([texts[row] for row in unsure]))
+        return self._joined(answers, first, unsure, self._scorers[1].answer([texts[row] for row in unsure.tolist()]))
 
     def trace(self, texts: Sequence[str]) -> tuple[Answers, list[Trace]]:
         """Returns what ``answer`` returns, and what each word piece adds, by the scorer that the text came to."""
         answers, traces = self._scorers[0].trace(texts)
         first = margins(self._bundles[0], answers.felt)
         unsure = np.flatnonzero(self.unsure(first))
-        better, better_traces = self._scorers[1].trace([texts[row] for row in unsure])
+        better, better_traces = self._scorers[1].trace([texts[row] for row in unsure.tolist()])
         scaled = [_scaled(self._bundles[0], trace, 0) for trace in traces]
         for row, trace in zip(unsure, better_traces, strict=True):
             scaled[row] = _scaled(self._bundles[1], trace, 1)

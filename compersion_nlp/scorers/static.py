@@ -31,9 +31,9 @@ WEIGHTS, TOKENIZER = "weights.safetensors", "tokenizer.json"
 
 # Matrices are multiplied in blocks of so many rows, filled up with zeros: how a product is summed depends on its size,
 # and a neighbour would change a text's row. They are for pieces, for the different ones among them, and for texts.
-_PIECES, _DIFFERENT, _TEXTS = 2048, 512, 64
+_PIECES, _DIFFERENT, _TEXTS = 256, 512, 64
 
-_AT_ONCE = 2**15  # pieces; a text of more is read by itself
+_AT_ONCE = 2**16  # pieces; a text of more is read by itself
 
 _SHARPEST = 40.0  # what a query makes of a piece is kept within, so that its exponential is finite
 
@@ -145,7 +145,8 @@ class StaticScorer:
         """Returns what ``answer`` returns, and what each word piece of each text adds to the logits."""
         n_labels = len(self._labels)
         pieces = [chunks[0] for chunks in self._pieces.cut(texts)]
-        answers, traces = [], []
+        answers: list[Answers] = []
+        traces: list[Trace] = []
         for ids in _groups([one.ids.tolist() for one in pieces]):
             run = self._read(ids, self._all_heads)
             answers.append(self._answers(run))
@@ -185,15 +186,18 @@ class StaticScorer:
         bounds = np.stack([ends - reach - lengths, ends - reach], axis=1)
         # Between texts stand pieces that say nothing, as many as a window reaches: no text sees another.
         gap = [-1] * reach
-        flat = np.array([*gap, *(piece for one in ids for piece in (*one, *gap))], np.int64)
-        states = self._states(flat)
+        flat = gap.copy()
+        for one in ids:
+            flat += one
+            flat += gap
+        states = self._states(np.array(flat, np.int32))
         outcomes = _product(states, heads, _PIECES)
-        weights = np.exp(np.clip(outcomes[:, :n_labels], -_SHARPEST, _SHARPEST))
+        weights: Floats = np.exp(np.clip(outcomes[:, :n_labels], -_SHARPEST, _SHARPEST))
         texts = np.repeat(np.arange(len(ids)), lengths + reach)
-        looks = weights[: len(texts)] / _summed(weights, bounds)[texts]
+        looks: Floats = weights[: len(texts)] / _summed(weights, bounds)[texts]
         return _Run(states, looks, outcomes[: len(texts), n_labels:], self._push(states, bounds), bounds)
 
-    def _states(self, flat: npt.NDArray[np.int64]) -> Floats:
+    def _states(self, flat: npt.NDArray[np.int32]) -> Floats:
         """Returns a state for each piece but the reach at each end, and rows without a meaning up to a whole block."""
         weights, reach = self.weights, self._reach
         different, places = np.unique(flat, return_inverse=True)
@@ -204,15 +208,17 @@ class StaticScorer:
         vectors[real] = weights.vectors[different[real]] * weights.scales[different[real], None]
         # What each piece adds to a state, by where it stands in the window.
         shares = [_product(vectors, matrix, _DIFFERENT) for matrix in weights.window]
+        shares[0] += weights.bias
         states = np.empty((rows, len(weights.bias)), np.float32)
         added = np.empty((_PIECES, len(weights.bias)), np.float32)
         for start in range(0, rows, _PIECES):
             state = states[start : start + _PIECES]
-            state[:] = weights.bias
             for offset, share in enumerate(shares):
+                chosen = places[start + offset : start + offset + _PIECES]
                 # mode: with the default one, what is taken goes through a buffer
-                np.take(share, places[start + offset : start + offset + _PIECES], axis=0, out=added, mode="clip")
-                state += added
+                np.take(share, chosen, axis=0, out=added if offset else state, mode="clip")
+                if offset:
+                    state += added
             np.maximum(state, 0, out=state)
         return states
 

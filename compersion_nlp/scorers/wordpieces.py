@@ -16,6 +16,7 @@ from compersion_nlp.folding import fold
 
 # Vocabularies of this kind hold letters and hardly an emoji: an emoji is read by its Unicode name.
 _FIRST_EMOJI = 0x2600
+_HIGH = re.compile("[\u2600-\U0010ffff]")
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
 _VARIATION = 0xFE0F
 # What a text of ASCII is cut at before its words are cut into pieces: at white space, and around every mark.
@@ -41,7 +42,7 @@ def spell(text: str) -> tuple[str, list[int] | None]:
     ('so proud  party popper ', [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9])
     """
     folded = fold(text)
-    if folded.isascii() or not any(_is_spelled(character) for character in folded):
+    if folded.isascii() or not _HIGH.search(folded) or not any(map(_is_spelled, folded)):
         return folded, None
     parts, places = [], []
     for place, character in enumerate(folded):

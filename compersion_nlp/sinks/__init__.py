@@ -90,7 +90,7 @@ class _FileSink:
     def __init__(self, path: Path, format_name: str, layout: Layout, options: WriteOptions) -> None:
         self._path, self._format, self._layout, self._options = path, format_name, layout, options
         self._guarded = 0
-        self._renamed = self._layout.renamed
+        self._renamed: Mapping[str, str] = self._layout.renamed
 
     @property
     def renamed(self) -> Mapping[str, str]:

@@ -48,7 +48,9 @@ class DelimitedWriter:
 
     def write(self, rows: Sequence[Mapping[str, Any]], readings: Readings) -> None:
         """Writes the rows; a null is an empty cell."""
-        cells = [self._cells([row.get(name) for row in rows], *rest) for name, *rest in self._columns]
+        cells = [
+            self._cells([row.get(name) for row in rows], to_text, guarded) for name, to_text, guarded in self._columns
+        ]
         flat = flatten(readings, self._layout.labels, self._layout.explained)
         self._rows.writerows(zip(*cells, *flat.values(), strict=True))
 

@@ -49,13 +49,15 @@ class Sink(Protocol):
 
 
 class Writer(Protocol):
-    """One format: writes rows into a file that the sink has opened and will put in place.
+    """One format: writes rows into a file that the sink has opened and will put in place."""
 
-    ``renamed`` holds input columns that had to give way, as far as they are known, old name to new.
-    """
+    @property
+    def guarded(self) -> int:
+        """How many cells the formula guard has changed so far."""
 
-    guarded: int
-    renamed: Mapping[str, str]
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """Input columns that had to give way, as far as they are known, old name to new."""
 
     def write(self, rows: Sequence[Mapping[str, Any]], readings: Readings) -> None:
         """Writes the input columns of each row beside its reading."""

@@ -47,12 +47,11 @@ class Source(Protocol):
 
 
 class FileReader(Protocol):
-    """One opened input. Building it checks everything that can be known before the rows are read.
+    """One opened input. Building it checks everything that can be known before the rows are read."""
 
-    ``kinds`` holds its columns with the kind of value that each has, or is None where only the rows tell.
-    """
-
-    kinds: Mapping[str, Kind] | None
+    @property
+    def kinds(self) -> Mapping[str, Kind] | None:
+        """Its columns with the kind of value that each has, or None where only the rows tell."""
 
     def passages(self, numbers: Iterator[int]) -> Iterator[Passage | Rejected]:
         """Yields the rows from the first on, each with the next of ``numbers``."""

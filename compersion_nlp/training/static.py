@@ -13,7 +13,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -76,7 +76,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting) -> StaticScorer:
     """Returns a scorer fitted on the passages of ``part``, on its public sets' texts, and on what the teacher says.
 
-    Raises BadConfig if the teacher cannot teach these labels, the width is even or the vocabulary is not an uncased one,
+    Raises BadConfig if the teacher cannot teach these labels, the width is even or the vocabulary is no uncased one,
     and BadInput if the pretrained network cannot be had.
     """
     if options.width % 2 == 0:
@@ -89,8 +89,8 @@ def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting)
     texts = list(dict.fromkeys([*part.texts, *(text for one in part.auxiliary for text in one.texts)]))
     texts += list(_parts(part.texts, options.parts, set(texts), setting.seed))
     answered = _ask(teacher, texts, setting)
-    known = encoder.get_input_embeddings().weight.detach()[: tokenizer.get_vocab_size()]  # some have a few to spare
-    vectors = _principal(known, options.depth, padding)
+    known: Any = encoder.get_input_embeddings  # some have a few more than there are pieces
+    vectors = _principal(known().weight.detach()[: tokenizer.get_vocab_size()], options.depth, padding)
     static = _StaticStates(vectors, options.width, options.states, options.piece_dropout, padding)
     network = _StaticNetwork(static, len(labels), options.context, options.schedule.dropout)
     setting.progress(f"Fitting static vectors on {len(texts)} texts")
@@ -155,7 +155,7 @@ def _principal(embeddings: Tensor, depth: int, padding: int) -> Tensor:
     """Returns the first ``depth`` principal components of word embeddings; that of nothing is zero."""
     centred = embeddings - embeddings.mean(dim=0)
     _, axes = torch.linalg.eigh(centred.T @ centred)  # in rising order
-    vectors = centred @ axes[:, -depth:].flip(1)
+    vectors: Tensor = centred @ axes[:, -depth:].flip(1)
     vectors *= _RANDOM_VECTOR / vectors.std()
     vectors[padding] = 0
     return vectors
@@ -166,7 +166,7 @@ class _StaticStates(nn.Module):
 
     def __init__(self, vectors: Tensor, width: int, states: int, dropout: float, padding: int) -> None:
         super().__init__()
-        self.embeddings = nn.Embedding.from_pretrained(vectors, freeze=False, padding_idx=padding)
+        self.embeddings = nn.Embedding(len(vectors), vectors.shape[1], padding_idx=padding, _weight=vectors)
         self.window = nn.Linear(vectors.shape[1] * width, states)
         self.reach = width // 2
         self.dropout = dropout
