@@ -15,13 +15,14 @@ from peers import Read, Task, find_library
 from posts import write_csv
 
 import compersion_nlp
+from compersion_nlp.batch import CHUNK_SIZE
 from compersion_nlp.bundle import find_bundle
 from compersion_nlp.errors import BadBundle
 
 Clock = Callable[[Sequence[str]], float]  # from posts to the seconds that reading them takes
 
 SLICE = 1_000  # posts that are read at once in memory
-MOST_IN_A_CHUNK, CHUNKS = 256, 16  # the command's own default; chunks of a run, so that two workers share few posts
+CHUNKS = 16  # of a run, at least, so that two workers share few posts
 MIXED = ("encoder", "auto")  # models that are timed on the mixture of passages too
 
 
@@ -58,7 +59,7 @@ def time_commands(models: Sequence[str], folder: Path) -> Iterator[Run]:
 
     def clock(texts: Sequence[str], cores: int, *flags: str) -> float:
         write_csv(source, texts)
-        chunk = min(MOST_IN_A_CHUNK, max(1, len(texts) // CHUNKS))
+        chunk = min(CHUNK_SIZE, max(1, len(texts) // CHUNKS))
         began = time.perf_counter()
         subprocess.run([*command, *flags, "--chunk-size", str(chunk)], check=True, env=environment(cores))
         return time.perf_counter() - began

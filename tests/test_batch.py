@@ -268,7 +268,7 @@ def test_an_output_that_is_an_input_is_refused(job):
     [
         ({"chunk_size": 0}, BadConfig, "The chunk size is 0"),
         ({"resume": True, "overwrite": True}, BadConfig, "Both resume and overwrite"),
-        ({"engine": "steam"}, BadConfig, r"no engine 'steam'.\nAvailable: joblib, serial"),
+        ({"engine": "steam"}, BadConfig, r"no engine 'steam'.\nAvailable: joblib, ray, serial"),
         ({"workers": 3}, BadConfig, "one worker, and 3 were asked for"),
         ({"write": WriteOptions(format="docx")}, BadConfig, "no format 'docx'"),
         ({"read": ReadOptions(text_column="body")}, BadInput, "no column 'body'"),

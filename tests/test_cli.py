@@ -272,7 +272,9 @@ def test_models_are_listed_shown_verified_and_promoted(compersion, own_store):
     assert code == 0
     _, out, _ = compersion("models", "list", "--json")
     assert {item["name"]: item["default"] for item in json.loads(out)} == {
+        "auto": False,
         "encoder": False,
+        "fast": False,
         "hybrid": False,
         "linear": False,
         "rules": True,
