@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-BATCH = 256  # as many as our command has in a chunk
+BATCH = 512  # as many as our command has in a chunk
 
 
 def main() -> None:

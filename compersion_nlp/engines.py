@@ -1,6 +1,6 @@
 """Engines map a function over chunks: in this process, or in several worker processes.
 
-An engine is a class that takes the number of workers; it enters by the entry point group
+An engine is a class that takes the number of workers, and the address of a cluster; it enters by the entry point group
 ``compersion_nlp.engines``. Results come back in the order of the items, whatever the engine.
 """
 

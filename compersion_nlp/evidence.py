@@ -119,10 +119,11 @@ def _by_trace(decision: Decision, passage: Windowed, probe: _Probe) -> Carries:
     # What is left without them, by the trace; it is taken for felt up to a little under its threshold.
     rest = passage.logits[probe.window] - np.where(carries, added, 0).sum(axis=0)
     for _ in range(n_parts):
-        still = decision.decide(decision.probabilities((rest + MARGIN)[None]))[0] & ~carries.all(axis=0)
+        left = np.where(carries, -np.inf, added)
+        still = decision.decide(decision.probabilities((rest + MARGIN)[None]))[0] & (left.max(axis=0) > 0)
         if not still.any():
             break
-        best = np.where(carries, -np.inf, added).argmax(axis=0)
+        best = left.argmax(axis=0)
         columns = np.flatnonzero(still)
         carries[best[columns], columns] = True
         rest[columns] -= added[best[columns], columns]

@@ -86,8 +86,8 @@ class Crew(Generic[Item, Result]):
     alone, by a worker that has had no other.
     """
 
-    def __init__(self, workers: int, function: Callable[[Item], Result]) -> None:
-        self._function = function
+    def __init__(self, workers: int, function: Callable[[Item], Result], cpus: int = 1) -> None:
+        self._function, self._cpus = function, cpus
         self._pending: deque[_Task[Item, Result]] = deque()  # in order; done, in hand, or in one of the next two
         self._waiting: deque[_Task[Item, Result]] = deque()
         self._suspects: deque[_Task[Item, Result]] = deque()
@@ -128,7 +128,7 @@ class Crew(Generic[Item, Result]):
                 ray.kill(hand.actor)
 
     def _hire(self) -> None:
-        hand = _Hand(_ACTOR.options(runtime_env={"env_vars": ONE_THREAD}).remote())
+        hand = _Hand(_ACTOR.options(num_cpus=self._cpus, runtime_env={"env_vars": ONE_THREAD}).remote())
         self._hands.append(hand)
         self._calls[hand.actor.begin.remote(self._function)] = (hand, None)
 
@@ -154,6 +154,8 @@ class Crew(Generic[Item, Result]):
     def _receive(self, seconds: float) -> bool:
         """Waits so long for an answer of a worker; returns whether there was one."""
         answered, _ = ray.wait(list(self._calls), num_returns=1, timeout=seconds)
+        if answered:
+            self._last_seen = time.monotonic()
         for call in answered:
             hand, task = self._calls.pop(call)
             if task is None:
@@ -216,7 +218,7 @@ class Crew(Generic[Item, Result]):
             self._replace(idle)
 
 
-_ACTOR: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Worker)
+_ACTOR: Any = ray.remote(max_restarts=0, max_task_retries=0)(_Worker)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

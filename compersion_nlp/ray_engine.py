@@ -22,17 +22,19 @@ from tempfile import mkdtemp
 from types import ModuleType
 from typing import Any
 
-from compersion_nlp.engines import IN_FLIGHT, Crash, Item, Result, check_workers
+from compersion_nlp.engines import IN_FLIGHT, Crash, Item, Result, WorkerDied, check_workers
 from compersion_nlp.errors import BadConfig, MissingExtra
 
 try:
     import ray
-    from ray._private import ray_constants, services
-    from ray._private import worker as ray_worker
-
-    from compersion_nlp.ray_crew import Crew
 except ImportError:
     raise MissingExtra("ray", "ray", "Labelling on a Ray cluster") from None
+
+from ray._private import ray_constants, services
+from ray._private import worker as ray_worker
+from ray.exceptions import RayError
+
+from compersion_nlp.ray_crew import Crew
 
 SECONDS_TO_ANSWER = 5.0  # for the head of a cluster, which Ray itself would try for minutes
 TRIES_TO_CLEAR = 50
@@ -55,6 +57,8 @@ class Ray:
     as it is and left running.
     """
 
+    _maps = 0  # under way in this process
+
     def __init__(self, workers: int = 1, address: str | None = None) -> None:
         check_workers("ray", workers)
         if address is not None and "://" in address:
@@ -69,13 +73,22 @@ class Ray:
 
         Raises BadConfig if the cluster cannot be joined or gives no CPU, and WorkerDied if no worker can be started.
         """
-        with _connected(self.address, self.workers), closing(Crew(self.workers, function)) as crew:
-            for item in items:
-                crew.put(item)
-                if len(crew) >= IN_FLIGHT * self.workers:
+        cpus = 0 if Ray._maps else 1  # within another run of ours, whose workers wait and keep their CPUs
+        Ray._maps += 1
+        try:
+            with _connected(self.address, self.workers), closing(Crew(self.workers, function, cpus)) as crew:
+                for item in items:
+                    crew.put(item)
+                    if len(crew) >= IN_FLIGHT * self.workers:
+                        yield crew.take()
+                while len(crew):
                     yield crew.take()
-            while len(crew):
-                yield crew.take()
+        except RayError as error:
+            raise WorkerDied(
+                f"The Ray cluster was lost: {_first_line(error)}", "See whether it still runs, and join it again."
+            ) from None
+        finally:
+            Ray._maps -= 1
 
 
 @contextmanager

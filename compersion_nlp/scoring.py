@@ -12,7 +12,16 @@ import numpy.typing as npt
 from compersion_nlp.bundle.manifest import Aggregate
 from compersion_nlp.labels import FELT, SCHEME
 from compersion_nlp.records import Span
-from compersion_nlp.scorers.protocol import Answers, Scorer, Scores, StanceScorer, TieredScorer, Trace, checked_scores
+from compersion_nlp.scorers.protocol import (
+    Answers,
+    Scorer,
+    Scores,
+    StanceScorer,
+    TieredScorer,
+    Trace,
+    checked,
+    checked_scores,
+)
 from compersion_nlp.text import windows
 
 SCORED_AT_ONCE = 1024  # texts a call to the scorer, so that memory does not grow with a long text
@@ -58,7 +67,7 @@ def score_tiers(
     logits, tiers = [np.empty((0, len(scorer.labels)), np.float32)], [np.empty(0, np.int64)]
     while part := list(islice(remaining, SCORED_AT_ONCE)):
         scores, reached = scorer.score_tiers(part)
-        logits.append(scores)
+        logits.append(checked(scorer, part, scores))
         tiers.append(reached)
     ends = np.cumsum([len(found) for found in spans])[:-1]
     farthest = [reached.max() for reached in np.split(np.concatenate(tiers), ends)] if spans else []
@@ -122,6 +131,7 @@ def trace_windows(
     parts, traces = [_no_answers(scorer)], []
     while part := list(islice(remaining, SCORED_AT_ONCE)):
         answers, traced = scorer.trace(part)
+        checked(scorer, part, answers.felt)
         parts.append(answers)
         traces.extend(traced)
     ends = np.cumsum([0, *(len(found) for found in spans)]).tolist()

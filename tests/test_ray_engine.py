@@ -236,11 +236,21 @@ def test_a_cluster_without_a_free_cpu_is_an_error_and_not_a_wait(cluster, monkey
     next(others)  # has the CPUs, and waits to be read on
     monkeypatch.setattr(ray_crew, "SECONDS_OF_QUIET", 0.2)
     monkeypatch.setattr(ray_crew, "SECONDS_TO_START", 2)
+    monkeypatch.setattr(Ray, "_maps", 0)  # as if it were somebody else's
     try:
         with pytest.raises(BadConfig, match=r"no worker a CPU in 2 seconds: the cluster has \d, of which 0 are free"):
             list(Ray(1, cluster.address).map(double, [1]))
     finally:
         others.close()
+
+
+def test_a_map_within_another_does_not_wait_for_its_cpus(engine, cluster):
+    found = []
+    for number in engine.map(double, range(8)):
+        found.append(number)
+        if number == 4:
+            assert list(Ray(1, cluster.address).map(end_at_three, [3, 4])) == [Crash(), 8]
+    assert found == list(range(0, 16, 2))
 
 
 def test_a_function_that_no_worker_can_take_is_an_error(lone):

@@ -1,7 +1,7 @@
 """Labels whole files: in chunks that survive a crash, into one output and an account of every row.
 
 ``reader`` is what an engine maps over chunks, ``ledger`` the work folder that says what is done,
-``merge`` joins input and readings, and ``run`` leads the job from one to the other.
+``output`` joins input and readings, and ``run`` leads the job from one to the other.
 """
 
 from __future__ import annotations

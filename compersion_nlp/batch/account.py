@@ -40,12 +40,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     duplicate_ids: int
     renamed: dict[str, str]
     guarded: int
-    tiers: dict[str, int]
     chunks: int
     chunks_resumed: int
     engine: str
     workers: int
     seconds: float
+    tiers: dict[str, int] = {}
 
     def __post_init__(self) -> None:
         if self.read != self.labelled + self.rejected or self.rejected != sum(self.reasons.values()):

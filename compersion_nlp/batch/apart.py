@@ -16,6 +16,8 @@ def read_apart(engine: Engine, reader: ChunkReader, chunk: Chunk) -> Part:
     Raises WorkerDied if a worker ends on a plain sentence too.
     """
     places = [place for place, item in enumerate(chunk.items) if isinstance(item, Passage)]
+    if not places:  # the process ended on something else
+        return make_part(chunk, None, {})
     readings, failed = _read(engine, reader, Chunk(chunk.number, tuple(chunk.items[place] for place in places)))
     return make_part(
         chunk, Readings.join(readings) if readings else None, {places[p]: why for p, why in failed.items()}

@@ -50,9 +50,9 @@ class Passed(msgspec.Struct, frozen=True):
 class Stored(msgspec.Struct, frozen=True):
     """What a part holds of its chunk.
 
-    ``texts`` are the digests of the items' texts, by which the merge knows them again, eight bytes each, zeros for a
-    row that is no passage. ``rejected`` maps an item's place in the chunk to the reason why it has no reading;
-    ``readings`` are those of the others, in order, None where there are none.
+    ``texts`` are the digests of the items' texts, by which they are known again when they are written, eight bytes
+    each, zeros for a row that is no passage. ``rejected`` maps an item's place in the chunk to the reason why it has
+    no reading; ``readings`` are those of the others, in order, None where there are none.
     """
 
     texts: bytes

@@ -120,7 +120,7 @@ class _Run:
         """Completes the ledger, and writes each chunk once it is its turn; returns what this came to."""
         extent = Extent(self._job.inputs, self._job.read)
         reporter = Reporter("reading", self._progress)
-        reader = ChunkReader(str(self._folder), self._identity.bundle, self._job.explain)
+        reader = ChunkReader(str(self._folder.absolute()), self._identity.bundle, self._job.explain)
         in_hand: deque[tuple[int, list[Passage | Rejected], int]] = deque()
 
         def todo() -> Iterator[Chunk | Passed]:

@@ -61,7 +61,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CascadeScorer:
     """Scores texts with ``first``, and with ``second`` where the first is not sure.
 
-    Its logits are how far a label is above its threshold in the scorer that read the text, in calibrated log-odds.
+    Its logits of what is felt are how far a label is above its threshold in the scorer that read the text, in
+    calibrated log-odds; those of what is mentioned are the scorer's own.
     """
 
     def __init__(self, labels: tuple[str, ...], first: Bundle, second: Bundle, settings: Settings) -> None:

@@ -138,13 +138,21 @@ def _check_answers(scorer: StanceScorer, texts: Sequence[str], scores: Scores) -
                 f"answer returned {name} as {found.dtype} of shape {found.shape}.",
                 f"Expected finite float32 of {shape}.",
             )
-    if not np.allclose(answers.felt, scores, atol=1e-4):
-        raise BadScorer("answer says something else of what is felt than score.", "Both answer for the same texts.")
+    traced, traces = scorer.trace(texts)
+    tiered = [scorer.score_tiers(texts)[0]] if isinstance(scorer, TieredScorer) else []
+    if not all(np.allclose(felt, scores, atol=1e-4) for felt in (answers.felt, traced.felt, *tiered)):
+        raise BadScorer("answer or trace says something else of what is felt than score.", "All read the same texts.")
+    if len(traces) != n:
+        raise BadScorer(f"trace returned {len(traces)} traces for {n} texts.", "It gives one for each text.")
 
 
 def checked_scores(scorer: Scorer, texts: Sequence[str]) -> Scores:
     """Returns what ``scorer`` answers, of shape (n, L); raises BadScorer where it is not that, or not finite."""
-    scores = scorer.score(texts)
+    return checked(scorer, texts, scorer.score(texts))
+
+
+def checked(scorer: Scorer, texts: Sequence[str], scores: Scores) -> Scores:
+    """Returns the logits that ``scorer`` gave for texts; raises BadScorer where they are no such thing."""
     expected = (len(texts), len(scorer.labels))
     if not isinstance(scores, np.ndarray) or scores.dtype != np.float32:
         found = scores.dtype if isinstance(scores, np.ndarray) else type(scores).__name__

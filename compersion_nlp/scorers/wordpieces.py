@@ -21,7 +21,8 @@ _SKIN_TONES = range(0x1F3FB, 0x1F400)
 _VARIATION = 0xFE0F
 # What a text of ASCII is cut at before its words are cut into pieces: at white space, and around every mark.
 _WORD = re.compile(r"[a-z0-9]+|[^\sa-z0-9]")
-_MOST_KNOWN = 200_000  # words; more are forgotten, so that a hostile file does not fill the memory
+# So many words of so many letters are known; a hostile file does not fill the memory.
+_MOST_KNOWN, _LONGEST_KNOWN = 200_000, 40
 
 _NO_EMOJI = (0x2800, 0xFFFC, 0xFFFD)  # symbols that stand for nothing: a blank, a lost object, a lost character
 
@@ -138,13 +139,14 @@ class PieceIds:
             return [piece for word in words for piece in known[word]]
 
     def _learn(self, words: set[str]) -> dict[str, tuple[int, ...]]:
-        """Returns what is known, with these words; other threads may be at it too."""
+        """Returns what these words are cut into, and remembers it; other threads may be at it too."""
         known = self._known if len(self._known) <= _MOST_KNOWN else {}
         new = [word for word in words if word not in known]
-        for word, cut in zip(new, self._pieces.tokenizer.encode_batch(new, add_special_tokens=False), strict=True):
-            known[word] = tuple(cut.ids)
+        cut = [tuple(one.ids) for one in self._pieces.tokenizer.encode_batch(new, add_special_tokens=False)]
+        found = dict(zip(new, cut, strict=True))
+        known.update((word, ids) for word, ids in found.items() if len(word) <= _LONGEST_KNOWN)
         self._known = known
-        return known
+        return {word: found[word] if word in found else known[word] for word in words}
 
 
 def _places(offsets: Sequence[tuple[int, int]], places: list[int] | None) -> npt.NDArray[np.int64]:

@@ -97,12 +97,12 @@ class _Files:
 
     @property
     def kinds(self) -> dict[str, Kind] | None:
-        found = ColumnKinds()
+        found: dict[str, Kind] = {}
         for reader in self._readers:
-            if reader.kinds is None:
+            if reader.kinds is None or any(found.get(name, kind) != kind for name, kind in reader.kinds.items()):
                 return None
-            found.declare(reader.kinds)
-        return found.kinds()
+            found |= reader.kinds
+        return found
 
     def __iter__(self) -> Iterator[Passage | Rejected]:
         numbers = count(1)

@@ -57,11 +57,6 @@ class ColumnKinds:
             except KeyError:
                 seen[name] = {observed}
 
-    def declare(self, kinds: Mapping[str, Kind]) -> None:
-        """Takes in columns of a known kind."""
-        for name, kind in kinds.items():
-            self._seen.setdefault(name, set()).add(kind)
-
     def merge(self, other: ColumnKinds) -> None:
         """Takes in what ``other`` has seen, after what was seen here."""
         for name, observed in other._seen.items():

@@ -27,7 +27,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Options of the cascade fitter.
 
     ``first`` and ``second`` are folders of bundles, beside the one that is made. ``most_lost`` is how much macro F1 on
-    the passages it is fitted on the cascade may lose beside the second bundle alone, 0 to 1.
+    the passages it is fitted on the cascade may lose beside the second bundle alone, 0 to 1. Doubts are fitted on whole
+    passages, each bundle reading them in its own windows.
     """
 
     first: Path

@@ -35,7 +35,7 @@ class Fitter(Protocol):
 
     @property
     def Options(self) -> type[msgspec.Struct]:  # noqa: N802 - it is a class
-        """The options, frozen, all with defaults, unknown ones forbidden."""
+        """The options, frozen, unknown ones forbidden."""
 
     def fit(self, options: Any, part: Part, labels: tuple[str, ...], setting: Setting) -> SavableScorer:
         """Returns a scorer fitted on the texts of ``part`` and their gold, of shape (n, L): 1, 0 or nan for unknown."""
