@@ -4,6 +4,7 @@ import json
 
 import msgspec
 import numpy as np
+import onnx
 import pytest
 import tiny_home
 from tokenizers import Tokenizer
@@ -101,6 +102,12 @@ def test_a_public_sets_own_labels_have_a_head(scorer):
     assert scorer.score_head("theirs", ["rain on the tent.", "soup"]).shape == (2, 2)
     with pytest.raises(BadConfig, match="no head 'ours'"):
         scorer.score_head("ours", ["x"])
+
+
+def test_attention_is_one_kernel_a_layer_in_eight_bits(scorer):
+    nodes = [node.op_type for node in onnx.load_from_string(scorer.model).graph.node]
+    assert nodes.count("MultiHeadAttention") == 2
+    assert nodes.count("Softmax") == 1  # the labels' own
 
 
 def test_a_bundle_saved_again_is_the_same(home, scorer, tmp_path):

@@ -182,9 +182,9 @@ def test_traced_sentences_are_added_the_next_best_first_until_the_label_falls():
     ]
 
 
-def test_a_traced_label_that_nothing_makes_fall_has_all_sentences_and_no_end_of_rounds():
-    text = "So joy100. A bus. Less joy10."
-    assert traced_evidence(text, 50) == {"joy": ["So joy100.", "A bus.", "Less joy10."]}
+def test_a_traced_label_that_nothing_makes_fall_has_all_sentences_that_speak_for_it_and_no_others():
+    text = "So joy100. A bus. Less joy10. Not joy-20."
+    assert traced_evidence(text, 50) == {"joy": ["So joy100.", "Less joy10."]}
 
 
 def test_a_traced_label_has_to_be_left_a_little_under_its_threshold():

@@ -92,7 +92,8 @@ class Stances(Lengths):
         return Answers(felt, felt, np.zeros((*felt.shape, 6), np.float32))
 
     def trace(self, texts):
-        return [Trace(np.zeros((1, 2), np.int64), *[np.zeros((1, 2), np.float32)] * 2) for _ in texts]
+        traces = [Trace(np.zeros((1, 2), np.int64), *[np.zeros((1, 2), np.float32)] * 2) for _ in texts]
+        return self.answer(texts), traces
 
 
 def test_a_scorer_that_knows_stances_is_checked_for_them():
@@ -108,7 +109,7 @@ def test_a_scorer_that_knows_stances_is_checked_for_them():
             lambda answers: answers._replace(mentioned=answers.mentioned * np.float32(np.nan)),
             "answer returned mentioned",
         ),
-        (lambda answers: answers._replace(felt=answers.felt + 1), "answer says something else of what is felt"),
+        (lambda answers: answers._replace(felt=answers.felt + 1), "answer or trace says something else of what is"),
     ],
 )
 def test_answers_that_break_the_contract_are_refused(change, message):

@@ -55,7 +55,7 @@ def fit(options: Options, part: Part, labels: tuple[str, ...], setting: Setting)
     original = EncoderScorer(labels, settings, student.pieces.tokenizer, model)
     if not options.eight_bit:
         return original
-    scorer = EncoderScorer(labels, settings, student.pieces.tokenizer, to_eight_bits(model))
+    scorer = EncoderScorer(labels, settings, student.pieces.tokenizer, to_eight_bits(model, student.network.heads))
     scorer.original = original
     return scorer
 

@@ -42,6 +42,7 @@ class Network(nn.Module):
         self.enc = encoder
         self.width = int(encoder.config.hidden_size)
         self.layers = len(encoder.encoder.layer)
+        self.heads = int(getattr(encoder.config, "num_attention_heads", 0))
         self.n_labels = n_labels
         self.query = nn.Parameter(torch.randn(n_queries, self.width) * 0.02)
         self.key = nn.Linear(self.width, self.width)
