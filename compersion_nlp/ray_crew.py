@@ -18,7 +18,7 @@ from compersion_nlp.errors import BadConfig
 
 SECONDS_TO_START = 120.0  # for the first worker: a busy cluster may have no CPU free
 SECONDS_OF_QUIET = 2.0  # after which it is asked what holds the work up
-FAILED_STARTS = 3  # in a row
+FAILED_STARTS = 3  # in a row, a worker: with its node, many are lost at once
 IN_HAND = 2  # items a worker: one at work and one waiting; what is done waits with the caller
 
 
@@ -88,6 +88,7 @@ class Crew(Generic[Item, Result]):
 
     def __init__(self, workers: int, function: Callable[[Item], Result], cpus: int = 1) -> None:
         self._function, self._cpus = function, cpus
+        self._most_failed = FAILED_STARTS * workers
         self._pending: deque[_Task[Item, Result]] = deque()  # in order; done, in hand, or in one of the next two
         self._waiting: deque[_Task[Item, Result]] = deque()
         self._suspects: deque[_Task[Item, Result]] = deque()
@@ -169,7 +170,7 @@ class Crew(Generic[Item, Result]):
             hand.node = ray.get(call)
         except RayError as error:
             self._failed_starts += 1
-            if isinstance(error, RayTaskError) or self._failed_starts >= FAILED_STARTS:
+            if isinstance(error, RayTaskError) or self._failed_starts >= self._most_failed:
                 raise WorkerDied(
                     f"A Ray worker could not be started: {_last_line(error)}",
                     "Install the same versions of compersion-nlp, Ray and Python on every node of the cluster.",
