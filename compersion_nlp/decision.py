@@ -35,6 +35,9 @@ _SLOPES = (0.01, 100.0)
 # A threshold that is raised to silence a passage is raised a little above it.
 _RAISE_MARGIN = 1e-6
 
+# How far from certain a threshold is kept, so that its log-odds are finite.
+_CERTAIN = 1e-9
+
 # Logits that differ by less than this, in standard deviation, are all the same: they tell no passages apart.
 _SAME = 1e-6
 
@@ -80,7 +83,18 @@ class Decision(msgspec.Struct, frozen=True, dict=True):
     def probabilities(self, logits: Floats) -> Probabilities:
         """Returns calibrated probabilities of shape (n, L) for logits of that shape."""
         slopes, intercepts, _ = self._columns
-        return _sigmoid(logits.astype(np.float64) * slopes + intercepts)
+        return sigmoid(logits.astype(np.float64) * slopes + intercepts)
+
+    def margins(self, logits: Floats) -> npt.NDArray[np.float64]:
+        """Returns how far logits of shape (n, L) are above the thresholds, in calibrated log-odds."""
+        slopes, intercepts, thresholds = self._columns
+        found: npt.NDArray[np.float64] = logits.astype(np.float64) * slopes + intercepts - _logit(thresholds)
+        return found
+
+    def scale(self, parts: Floats) -> npt.NDArray[np.float64]:
+        """Returns parts of logits, of shape (n, L), as parts of calibrated log-odds."""
+        scaled: npt.NDArray[np.float64] = parts * self._columns[0]
+        return scaled
 
     def decide(self, probabilities: Floats) -> Decided:
         """Returns which labels are felt, of shape (n, L), for probabilities of that shape."""
@@ -127,14 +141,12 @@ def _raised(decision: Decision, logits: Floats, gold: Floats, most_false_alarms:
     empty = (gold == 0).all(axis=1)
     if not empty.any():
         return decision
-    slopes, intercepts, thresholds = decision._columns
-    cuts = _logit(thresholds)
     # How far the surest label of each such passage is above its threshold: the raise that would just silence it.
-    above = (logits[empty].astype(np.float64) * slopes + intercepts - cuts).max(axis=1)
+    above = decision.margins(logits[empty]).max(axis=1)
     allowed = int(most_false_alarms * len(above))
     loudest = np.sort(above)[::-1]
     needed = float(loudest[allowed]) + _RAISE_MARGIN if allowed < len(above) else 0.0
-    raised = _sigmoid(cuts + max(needed, 0.0))
+    raised = sigmoid(_logit(decision._columns[2]) + max(needed, 0.0))
     return Decision(
         {
             label: msgspec.structs.replace(numbers, threshold=float(threshold))
@@ -189,7 +201,7 @@ def _fit_label(logits: Floats, gold: Floats) -> LabelDecision:
     if positives == 0 or positives == len(gold) or logits.std() < _SAME:
         return msgspec.structs.replace(IDENTITY, positives=positives)
     slope, intercept = _platt(logits.astype(np.float64), gold > 0)
-    threshold = _best_threshold(_sigmoid(slope * logits.astype(np.float64) + intercept), gold > 0)
+    threshold = _best_threshold(sigmoid(slope * logits.astype(np.float64) + intercept), gold > 0)
     return LabelDecision(slope, intercept, threshold, positives, provisional=False)
 
 
@@ -204,7 +216,7 @@ def _platt(logits: Probabilities, gold: Decided) -> tuple[float, float]:
 
     def loss(pair: Probabilities) -> tuple[float, Probabilities]:
         line = pair[0] * scaled + pair[1]
-        error = _sigmoid(line) - targets
+        error = sigmoid(line) - targets
         return float(np.mean(np.logaddexp(0, line) - targets * line)), np.array([np.mean(error * scaled), error.mean()])
 
     slope, intercept = minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=[_SLOPES, (None, None)]).x
@@ -230,10 +242,10 @@ def _best_threshold(probabilities: Probabilities, gold: Decided) -> float:
 
 def _logit(probabilities: Probabilities) -> Probabilities:
     """Returns the log-odds of probabilities, kept finite at 0 and 1."""
-    kept = np.clip(probabilities, _SAME, 1 - _SAME)
+    kept = np.clip(probabilities, _CERTAIN, 1 - _CERTAIN)
     return np.log(kept) - np.log1p(-kept)
 
 
-def _sigmoid(values: Probabilities) -> Probabilities:
+def sigmoid(values: Probabilities) -> Probabilities:
     """Returns the logistic function without overflow, exact for small probabilities too."""
     return np.exp(-np.logaddexp(0, -values))

@@ -17,7 +17,7 @@ from compersion_nlp.corpus import read_corpus
 from compersion_nlp.decision import Decision, LabelDecision
 from compersion_nlp.errors import BadBundle, BadConfig, Interrupted
 from compersion_nlp.scorers import cascade
-from compersion_nlp.scorers.cascade import SETTINGS, CascadeScorer, doubts, margins
+from compersion_nlp.scorers.cascade import SETTINGS, CascadeScorer, doubts
 from compersion_nlp.scorers.linear import Features, LinearScorer, TfIdf
 from compersion_nlp.scorers.protocol import PROBES, TieredScorer, check_scorer
 from compersion_nlp.tagger import Tagger
@@ -81,7 +81,7 @@ def allowing(scorer, most_doubt):
 
 def doubts_of(scorer, texts):
     first = scorer._bundles[0]
-    return doubts(margins(first, first.scorer.score(texts)), scorer._doubts)
+    return doubts(first.decision.margins(first.scorer.score(texts)).astype(np.float32), scorer._doubts)
 
 
 # What it answers
@@ -99,7 +99,7 @@ def test_every_row_is_that_of_the_tier_that_the_text_came_to(halved, texts):
     assert 0 < tiers.sum() < len(texts)
     for row, tier, text in zip(scores, tiers, texts, strict=True):
         bundle = halved._bundles[tier]
-        assert np.array_equal(row, margins(bundle, bundle.scorer.score([text]))[0])
+        assert np.array_equal(row, bundle.decision.margins(bundle.scorer.score([text])).astype(np.float32)[0])
 
 
 def test_what_is_handed_on_is_what_there_is_more_doubt_about_than_allowed(halved, texts):
@@ -166,7 +166,7 @@ def test_a_margin_is_above_zero_exactly_where_the_bundle_decides_that_a_label_is
         logits = bundle.scorer.score(texts)
         decided = bundle.decision.decide(bundle.decision.probabilities(logits))
         assert decided.any()
-        assert np.array_equal(margins(bundle, logits) >= 0, decided)
+        assert np.array_equal(bundle.decision.margins(logits) >= 0, decided)
 
 
 # Readings
@@ -488,8 +488,8 @@ def test_margins_are_how_far_above_the_threshold_in_log_odds_the_probability_is(
     bundle = open_bundle(plain)
     numbers = {"joy": LabelDecision(2.0, -1.0, 0.8, 9, False), "fear": LabelDecision(1.0, 0.5, 1.0, 9, False)}
     bundle = msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, decision=numbers))
-    found = margins(bundle, np.array([[1.5, 3.0]], np.float32))
-    assert found.dtype == np.float32
+    found = bundle.decision.margins(np.array([[1.5, 3.0]], np.float32))
+    assert found.dtype == np.float64
     assert found[0, 0] == pytest.approx(2 * 1.5 - 1 - math.log(0.8 / 0.2), abs=1e-6)
     assert found[0, 1] == pytest.approx(3.5 - math.log(1e9), abs=1e-3)  # a threshold of 1 is kept finite
 

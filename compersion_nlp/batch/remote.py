@@ -21,20 +21,27 @@ from compersion_nlp.sources.folder import ENTRY_SUFFIXES
 _ATOMIC = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "tos"}
 # What tells two states of a file of the same size apart; each protocol has its own.
 _SIGNS = (
-    *(
-        "etag",
-        "ETag",
-        "generation",
-        "version_id",
-        "VersionId",
-        "md5Hash",
-        "content_md5",
-        "Content-MD5",
-        "crc32c",
-        "CRC",
-    ),
-    *("blob_id", "sha", "mtime", "LastModified", "Last-Modified", "last_modified", "updated", "modified", "modify"),
-    *("date_time", "created"),
+    "etag",
+    "ETag",
+    "generation",
+    "version_id",
+    "VersionId",
+    "md5Hash",
+    "content_md5",
+    "Content-MD5",
+    "crc32c",
+    "CRC",
+    "blob_id",
+    "sha",
+    "mtime",
+    "LastModified",
+    "Last-Modified",
+    "last_modified",
+    "updated",
+    "modified",
+    "modify",
+    "date_time",
+    "created",
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _AGAIN = "Check the network, the address and your credentials, then go on with --resume."

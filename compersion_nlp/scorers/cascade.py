@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from compersion_nlp.bundle import Bundle, open_bundle
 from compersion_nlp.bundle.manifest import NAME, Sha256
+from compersion_nlp.decision import Decision, sigmoid
 from compersion_nlp.errors import BadBundle
 from compersion_nlp.scorers.protocol import Answers, Scores, StanceScorer, Trace
 
@@ -68,6 +69,7 @@ class CascadeScorer:
     def __init__(self, labels: tuple[str, ...], first: Bundle, second: Bundle, settings: Settings) -> None:
         self._labels = labels
         self._bundles = (first, second)
+        self._decisions = (first.decision, second.decision)
         self.settings = settings
         self._doubts = np.array([msgspec.structs.astuple(settings.doubts[label]) for label in labels], np.float64).T
 
@@ -87,27 +89,27 @@ class CascadeScorer:
 
     def score_tiers(self, texts: Sequence[str]) -> tuple[Scores, npt.NDArray[np.int64]]:
         """Returns logits, float32 of shape (n, L), and for each text which scorer it came to, 0 or 1."""
-        scores = margins(self._bundles[0], self._scorers[0].score(texts))
+        scores = _margins(self._decisions[0], self._scorers[0].score(texts))
         unsure = np.flatnonzero(self.unsure(scores))
-        scores[unsure] = margins(self._bundles[1], self._scorers[1].score([texts[row] for row in unsure.tolist()]))
+        scores[unsure] = _margins(self._decisions[1], self._scorers[1].score([texts[row] for row in unsure.tolist()]))
         return scores, _tiers(len(texts), unsure)
 
     def answer(self, texts: Sequence[str]) -> Answers:
         """Returns logits of what is felt and mentioned, (n, L), and of the stances of mentions, (n, L, S)."""
         answers = self._scorers[0].answer(texts)
-        first = margins(self._bundles[0], answers.felt)
+        first = _margins(self._decisions[0], answers.felt)
         unsure = np.flatnonzero(self.unsure(first))
         return self._joined(answers, first, unsure, self._scorers[1].answer([texts[row] for row in unsure.tolist()]))
 
     def trace(self, texts: Sequence[str]) -> tuple[Answers, list[Trace]]:
         """Returns what ``answer`` returns, and what each word piece adds, by the scorer that the text came to."""
         answers, traces = self._scorers[0].trace(texts)
-        first = margins(self._bundles[0], answers.felt)
+        first = _margins(self._decisions[0], answers.felt)
         unsure = np.flatnonzero(self.unsure(first))
         better, better_traces = self._scorers[1].trace([texts[row] for row in unsure.tolist()])
-        scaled = [_scaled(self._bundles[0], trace, 0) for trace in traces]
+        scaled = [_scaled(self._decisions[0], trace, 0) for trace in traces]
         for row, trace in zip(unsure, better_traces, strict=True):
-            scaled[row] = _scaled(self._bundles[1], trace, 1)
+            scaled[row] = _scaled(self._decisions[1], trace, 1)
         return self._joined(answers, first, unsure, better), scaled
 
     def unsure(self, scores: Scores) -> npt.NDArray[np.bool_]:
@@ -129,16 +131,9 @@ class CascadeScorer:
 
     def _joined(self, answers: Answers, first: Scores, unsure: npt.NDArray[np.int64], better: Answers) -> Answers:
         felt, mentioned, stances = first.copy(), answers.mentioned.copy(), answers.stances.copy()
-        felt[unsure] = margins(self._bundles[1], better.felt)
+        felt[unsure] = _margins(self._decisions[1], better.felt)
         mentioned[unsure], stances[unsure] = better.mentioned, better.stances
         return Answers(felt, mentioned, stances)
-
-
-def margins(bundle: Bundle, logits: Scores) -> Scores:
-    """Returns how far logits of a bundle's scorer are above the thresholds, in calibrated log-odds, (n, L)."""
-    slopes, intercepts, cuts = _lines(bundle)
-    found: Scores = (logits * slopes + intercepts - cuts).astype(np.float32)
-    return found
 
 
 def doubts(scores: Scores, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -149,20 +144,16 @@ def doubts(scores: Scores, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.f
     yes_start, yes_slope, no_start, no_slope = numbers
     above = scores >= 0
     line = np.where(above, yes_start, no_start) - np.where(above, yes_slope, no_slope) * np.abs(scores)
-    found: npt.NDArray[np.float64] = np.exp(-np.logaddexp(0, -line)).sum(axis=1)
+    found: npt.NDArray[np.float64] = sigmoid(line).sum(axis=1)
     return found
 
 
-def _lines(bundle: Bundle) -> tuple[npt.NDArray[np.float64], ...]:
-    decision = [bundle.manifest.decision[label] for label in bundle.manifest.labels]
-    slopes, intercepts, thresholds = np.array([(one.slope, one.intercept, one.threshold) for one in decision]).T
-    thresholds = np.clip(thresholds, 1e-9, 1 - 1e-9)
-    return slopes, intercepts, np.log(thresholds) - np.log1p(-thresholds)
+def _margins(decision: Decision, logits: Scores) -> Scores:
+    return decision.margins(logits).astype(np.float32)
 
 
-def _scaled(bundle: Bundle, trace: Trace, tier: int) -> Trace:
-    slopes, *_ = _lines(bundle)
-    return trace._replace(felt=(trace.felt * slopes).astype(np.float32), tier=tier)
+def _scaled(decision: Decision, trace: Trace, tier: int) -> Trace:
+    return trace._replace(felt=decision.scale(trace.felt).astype(np.float32), tier=tier)
 
 
 def _tiers(n: int, unsure: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

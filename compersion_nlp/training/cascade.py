@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from compersion_nlp.bundle import Bundle, open_bundle
 from compersion_nlp.bundle.manifest import MANIFEST
+from compersion_nlp.decision import sigmoid
 from compersion_nlp.errors import BadConfig
-from compersion_nlp.scorers.cascade import CascadeScorer, Doubt, Settings, Tier, doubts, margins
+from compersion_nlp.scorers.cascade import CascadeScorer, Doubt, Settings, Tier, doubts
 from compersion_nlp.scorers.protocol import Scores, StanceScorer
 from compersion_nlp.scoring import window_logits
 from compersion_nlp.training.data import Part
@@ -69,7 +70,8 @@ def _tier(bundle: Bundle) -> Tier:
 
 
 def _margins(bundle: Bundle, texts: list[str]) -> Scores:
-    return margins(bundle, window_logits(bundle.scorer, texts, bundle.manifest.window, bundle.manifest.aggregate))
+    logits = window_logits(bundle.scorer, texts, bundle.manifest.window, bundle.manifest.aggregate)
+    return bundle.decision.margins(logits).astype(np.float32)
 
 
 def _fit_doubts(fast: Scores, differs: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -96,7 +98,7 @@ def _fit_line(
 
     def loss(pair: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         line = pair[0] - pair[1] * margin
-        error = np.exp(-np.logaddexp(0, -line)) - differs
+        error = sigmoid(line) - differs
         off = np.zeros(2) if near is None else _STRENGTH * (pair - np.array(near))
         value = float(np.sum(np.logaddexp(0, line) - differs * line) + off @ off / 2 / _STRENGTH)
         return value, np.array([error.sum(), -(error * margin).sum()]) + off
